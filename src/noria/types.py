@@ -1,0 +1,196 @@
+"""The nouns: frozen values that the rooms hand to each other. Standard library only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+FieldValue = str | int | float | bool
+Fields = Mapping[str, FieldValue]
+
+PUBLIC: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading of a document: where it starts in the text, its level (1 is the title)."""
+
+    start: int
+    level: int
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The text extracted from one source, with what is known of its structure.
+
+    ``source`` is where it came from (an absolute path); ``id`` is the path as the user gave it.
+    ``groups``: a reader in any of them may read it; empty means public.
+    ``pages``: character offset in ``text`` at which each page starts; empty without pages.
+    """
+
+    id: str
+    source: str
+    text: str
+    media_type: str
+    fields: Fields = field(default_factory=dict)
+    groups: frozenset[str] = PUBLIC
+    headings: tuple[Heading, ...] = ()
+    pages: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A passage to cite, or a product to show.
+
+    ``start`` and ``end`` are character offsets into the document's extracted text, so that
+    ``document.text[start:end] == text``. ``headings`` is the path from the title down.
+    ``page`` counts from 1.
+    """
+
+    id: str
+    text: str
+    document: str | None = None
+    start: int = 0
+    end: int = 0
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+    fields: Fields = field(default_factory=dict)
+    groups: frozenset[str] = PUBLIC
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What somebody looks for, and what they may see.
+
+    ``groups``: the groups of the reader; without any, only public items are seen.
+    ``fields``: equalities that every hit must satisfy.
+    """
+
+    id: str
+    text: str = ""
+    user: str | None = None
+    groups: frozenset[str] = PUBLIC
+    history: tuple[str, ...] = ()
+    seen: frozenset[str] = frozenset()
+    fields: Fields = field(default_factory=dict)
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An item on its way through the funnel; ``scores`` remembers each stage and source."""
+
+    item: Item
+    score: float
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What a retriever found: best first, from one version of the index.
+
+    ``timings`` in seconds; ``encode`` is the encoder's own share.
+    """
+
+    candidates: tuple[Candidate, ...]
+    version: str
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Slate:
+    """What leaves the funnel, with how many candidates each stage kept and how long it took."""
+
+    query: Query
+    candidates: tuple[Candidate, ...]
+    version: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A quote that supports one sentence of an answer.
+
+    ``item.text[start:end] == quote``, and ``supports`` is the span of the supported sentence in
+    the answer's text.
+    """
+
+    item: Item
+    start: int
+    end: int
+    quote: str
+    supports: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, what it rests on, and what made it.
+
+    ``grounded``: share of the sentences that the retrieved passages support, 0 to 1.
+    ``confidence``: 0 to 1, not yet a calibrated probability.
+    ``release``: id of what answered; ``index_version``: which state of the documents it read.
+    """
+
+    id: str
+    text: str
+    citations: tuple[Citation, ...]
+    confidence: float
+    grounded: float
+    abstained: bool
+    release: str
+    index_version: str
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat."""
+
+    role: Role
+    content: str
+
+
+Chat = tuple[Message, ...]
+Prompt = str | Chat  # a string is continued as it is; a chat goes through the model's template
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to write: temperature 0 is greedy and repeatable."""
+
+    max_tokens: int = 256
+    temperature: float = 0.0
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What a model wrote. ``finish``: it stopped by itself, or ran out of tokens."""
+
+    text: str
+    finish: Literal["stop", "length"]
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Likelihood:
+    """Log-probability (natural log) of a continuation, summed over its ``tokens`` tokens."""
+
+    logprob: float
+    tokens: int
+
+    @property
+    def per_token(self) -> float:
+        """Mean log-probability of a token.
+
+        >>> Likelihood(-6.0, 3).per_token
+        -2.0
+        """
+        return self.logprob / self.tokens
