@@ -1,0 +1,1 @@
+"""Models: where weights come from, and what encodes, writes and scores text."""

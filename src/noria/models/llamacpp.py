@@ -1,0 +1,286 @@
+"""Writes with llama.cpp in this process, opening no network port.
+
+Its server is spoken to by calls and, for the tokenizer, through a UNIX socket in a private folder.
+"""
+
+import os
+import queue
+import secrets
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from noria.errors import ModelError, SourceError
+from noria.models.cache import digest_of
+from noria.types import Completion, Prompt, Sampling
+
+QUIET = -1  # below llama.cpp's errors: standard output and error belong to the command line
+PROMPT_CACHE_MIB = 256  # prompts of idle slots kept in memory; llama.cpp's own default is 8 GiB
+MAGIC = b"GGUF"
+
+
+class LlamaCpp:
+    """A GGUF model in this process, answering ``parallel`` prompts side by side.
+
+    ``context`` tokens of window belong to each of them. ``threads`` 0: the cores this process may
+    use. Temperature 0 is greedy; above it llama.cpp's own top-k, top-p and min-p apply. Raises
+    SourceError for a missing file and ModelError for one that cannot be loaded.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        context: int = 2048,
+        parallel: int = 4,
+        threads: int = 0,
+        fingerprint: str | None = None,
+    ) -> None:
+        self._path = gguf_at(path)
+        self._parallel = parallel
+        self._fingerprint = fingerprint
+        self._folder = tempfile.mkdtemp(prefix="noria-")  # mode 700: the socket is ours alone
+        self._server: Any = None
+        try:
+            key = secrets.token_urlsafe(32)
+            self._server = started(self._path, self._folder, key, context, parallel, threads)
+            self._http = connected(self._server.listening_address, key)
+            self._context = self._window()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def fingerprint(self) -> str:
+        """Digest of the weights."""
+        if self._fingerprint is None:
+            self._fingerprint = digest_of(self._path)
+        return self._fingerprint
+
+    @property
+    def context(self) -> int:
+        """Tokens of window of one prompt with its answer; never more than the model's own."""
+        return self._context
+
+    def count(self, text: str) -> int:
+        """Exact number of tokens in ``text``, by the model's own tokenizer."""
+        return len(self._ask("POST", "/tokenize", {"content": text})["tokens"])
+
+    def stream(self, prompt: Prompt, sampling: Sampling) -> Generator[str, None, Completion]:
+        """Yield pieces as they are written; closing the generator stops the model.
+
+        Raises ModelError for a prompt longer than the window.
+        """
+        pieces: queue.SimpleQueue[str | Completion | BaseException] = queue.SimpleQueue()
+        stop = threading.Event()
+
+        def write() -> None:
+            try:
+                pieces.put(self._write(prompt, sampling, pieces.put, stop))
+            except BaseException as error:  # carried over to the thread that reads
+                pieces.put(error)
+
+        # A thread of its own, for a call into llama.cpp would keep Ctrl-C waiting.
+        writer = threading.Thread(target=write, daemon=True)
+        writer.start()
+        try:
+            while True:
+                piece = pieces.get()
+                if isinstance(piece, Completion):
+                    return piece
+                if isinstance(piece, BaseException):
+                    raise piece
+                yield piece
+        finally:
+            stop.set()
+            writer.join()
+
+    def batch(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
+        """Complete ``prompts``, in their order, as many side by side as there are slots."""
+        stop = threading.Event()
+
+        def write(prompt: Prompt) -> Completion:
+            return self._write(prompt, sampling, lambda piece: None, stop)
+
+        pool = ThreadPoolExecutor(self._parallel)
+        try:
+            return list(pool.map(write, prompts))
+        finally:
+            stop.set()  # after an error or Ctrl-C the others end at their next token
+            pool.shutdown(cancel_futures=True)
+
+    def close(self) -> None:
+        """Free the model. Calling it twice is fine."""
+        self._server = None
+        if http := self.__dict__.pop("_http", None):
+            http.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _write(
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        tell: Callable[[str], None],
+        stop: threading.Event,
+    ) -> Completion:
+        """Complete one prompt, telling each piece, until it ends or ``stop`` is set."""
+        server = self._alive()
+        reader = _Reader(tell, stop)
+        if isinstance(prompt, str):
+            server.handle_completions(options(sampling) | {"prompt": prompt}, reader)
+        else:
+            messages = [{"role": m.role, "content": m.content} for m in prompt]
+            server.handle_chat_completions(options(sampling) | {"messages": messages}, reader)
+        if reader.error:
+            raise ModelError(explained(reader.error))
+        return reader.completion()
+
+    def _window(self) -> int:
+        return int(self._ask("GET", "/props")["default_generation_settings"]["n_ctx"])
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        import httpx
+
+        self._alive()
+        try:
+            response = self._http.request(method, path, json=body)
+            response.raise_for_status()
+            return response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise ModelError(f"llama.cpp did not answer {path}: {error}; load it again") from None
+
+    def _alive(self) -> Any:
+        if self._server is None:
+            raise ModelError(f"{self._path.name}: this model was closed; make a new LlamaCpp")
+        return self._server
+
+
+class _Reader:
+    """Reads one answer's chunks; as a callback, returns True to stop the model."""
+
+    def __init__(self, tell: Callable[[str], None], stop: threading.Event) -> None:
+        self._tell, self._stop = tell, stop
+        self._pieces: list[str] = []
+        self._finish = ""
+        self._usage: Mapping[str, int] = {}
+        self.error: Mapping[str, Any] | None = None
+
+    def __call__(self, chunk: Mapping[str, Any]) -> bool:
+        self.error = chunk.get("error") or self.error
+        self._usage = chunk.get("usage") or self._usage
+        for choice in chunk.get("choices") or ():
+            self._finish = choice.get("finish_reason") or self._finish
+            piece = choice.get("text") or (choice.get("delta") or {}).get("content")
+            if piece:
+                self._pieces.append(piece)
+                self._tell(piece)
+        return self._stop.is_set()
+
+    def completion(self) -> Completion:
+        """What was written. Stopped from outside counts as cut short."""
+        return Completion(
+            "".join(self._pieces),
+            "stop" if self._finish == "stop" else "length",
+            self._usage.get("prompt_tokens", 0),
+            self._usage.get("completion_tokens", len(self._pieces)),
+        )
+
+
+def gguf_at(path: Path) -> Path:
+    """The GGUF file at ``path``, or the only one in that folder."""
+    if not path.exists():
+        raise SourceError(
+            f"{path}: no such model; check models.generator, or run: noria models pull"
+        )
+    found = sorted(path.glob("*.gguf")) if path.is_dir() else [path]
+    if len(found) != 1:
+        raise SourceError(
+            f"{path}: expected one GGUF file, found {len(found)}; name the file in the source"
+        )
+    with found[0].open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise ModelError(f"{found[0]}: not a GGUF file; choose one that llama.cpp can read")
+    return found[0]
+
+
+def started(path: Path, folder: str, key: str, context: int, parallel: int, threads: int) -> Any:
+    """llama.cpp's server with the model loaded; raises ModelError if it cannot be."""
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(path)
+    params.n_parallel = parallel
+    params.n_ctx = context * parallel  # llama.cpp divides it among the slots
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads or cores()
+    params.verbosity = QUIET
+    params.fit_params = False  # would load the model twice to guess sizes that are given here
+    params.warmup = False
+    params.cache_prompt = True
+    params.cache_ram_mib = PROMPT_CACHE_MIB
+    params.ui = params.endpoint_slots = False
+    params.n_threads_http = 2  # only the tokenizer is asked over HTTP
+    params.api_keys = [key]
+    # httpx and llama.cpp speak through a file; Windows has the loopback and the key
+    params.hostnames = ["127.0.0.1"] if os.name == "nt" else [str(Path(folder, "llama.sock"))]
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as error:
+        raise ModelError(
+            f"{path}: llama.cpp cannot load it ({error}); it may be damaged, larger than the "
+            "memory, or of a kind this version does not know: fetch it again or choose another"
+        ) from None
+
+
+def connected(address: str, key: str) -> Any:
+    """An HTTP client for the server's address."""
+    import httpx
+
+    headers = {"Authorization": f"Bearer {key}"}
+    if address.startswith("unix://"):
+        transport = httpx.HTTPTransport(uds=address.removeprefix("unix://"))
+        return httpx.Client(transport=transport, base_url="http://llama", headers=headers)
+    return httpx.Client(base_url=address, headers=headers, trust_env=False)
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def options(sampling: Sampling) -> dict[str, Any]:
+    """A request's options in the words of the OpenAI API."""
+    return {
+        "max_tokens": sampling.max_tokens,
+        "temperature": sampling.temperature,
+        "stop": list(sampling.stop),
+        "seed": sampling.seed,
+        "cache_prompt": True,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+
+
+def explained(error: Mapping[str, Any]) -> str:
+    """llama.cpp's error as a sentence."""
+    if error.get("type") == "exceed_context_size_error":
+        return (
+            f"the prompt has {error.get('n_prompt_tokens')} tokens, "
+            f"the window {error.get('n_ctx')}; shorten it, or raise models.context"
+        )
+    return f"llama.cpp refused: {error.get('message', error)}; check the prompt"

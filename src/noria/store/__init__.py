@@ -1,0 +1,1 @@
+"""State that must not be lost: SQL rows that say what is live."""

@@ -1,0 +1,104 @@
+"""The SQL store. One row, written last, makes something live.
+
+SQLite by default; any SQLAlchemy URL works. Knows nothing of what the rows point to.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    DateTime,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    Text,
+    create_engine,
+    event,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from noria.errors import ConfigError, NoriaError
+
+metadata = MetaData()
+
+# name -> what is live under it: {"passages": {"table": …, "encoder": …}}
+live = Table(
+    "live",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+)
+
+
+class State:
+    """The rows of one SQL database.
+
+    >>> from datetime import UTC
+    >>> state = State("sqlite://")
+    >>> state.make_live("passages", {"table": "a"}, datetime(2026, 1, 1, tzinfo=UTC))
+    >>> state.live("passages")
+    {'table': 'a'}
+    """
+
+    def __init__(self, url: str) -> None:
+        self._engine = connect(url)
+        try:
+            metadata.create_all(self._engine)
+        except SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
+            shown = self._engine.url.render_as_string(hide_password=True)
+            raise NoriaError(f"store.url: cannot open {shown}: {reason}") from None
+
+    def live(self, name: str) -> dict[str, Any] | None:
+        """What is live under ``name``; None where nothing is yet."""
+        with self._engine.connect() as connection:
+            value = connection.execute(select(live.c.value).where(live.c.name == name)).scalar()
+        return None if value is None else dict(json.loads(value))
+
+    def make_live(self, name: str, value: Mapping[str, Any], at: datetime) -> None:
+        """Point ``name`` at ``value``, in one transaction."""
+        row = {"value": json.dumps(value, sort_keys=True), "at": at}
+        with self._engine.begin() as connection:
+            changed = connection.execute(update(live).where(live.c.name == name).values(row))
+            if changed.rowcount == 0:
+                connection.execute(insert(live).values(name=name, **row))
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._engine.dispose()
+
+
+def connect(url: str) -> Engine:
+    """An engine; SQLite is set up so that what is committed survives a power cut."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigError(
+            "store.url: expected an SQLAlchemy URL such as sqlite:///noria.db "
+            "or postgresql+psycopg://user@host/noria"
+        ) from None
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed)
+    if parsed.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", durable)
+    return engine
+
+
+def durable(connection: Any, _: Any) -> None:
+    """SQLite: readers never block the writer, and each commit reaches the disk."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA busy_timeout=10000")
+    cursor.close()
