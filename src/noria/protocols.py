@@ -30,10 +30,14 @@ class LLM(Protocol):
     """Writes text. ``fingerprint`` names the exact weights; ``context`` is its window in tokens."""
 
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Digest of what writes."""
+        ...
 
     @property
-    def context(self) -> int: ...
+    def context(self) -> int:
+        """Tokens of prompt and answer together."""
+        ...
 
     def count(self, text: str) -> int:
         """Number of tokens in ``text``, or a safe over-estimate where the tokenizer is remote."""
@@ -64,13 +68,19 @@ class Encoder(Protocol):
     """
 
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Digest of what makes the vectors."""
+        ...
 
     @property
-    def dimension(self) -> int: ...
+    def dimension(self) -> int:
+        """Numbers in a vector."""
+        ...
 
     @property
-    def max_tokens(self) -> int: ...
+    def max_tokens(self) -> int:
+        """Tokens of a passage that are read."""
+        ...
 
     def count(self, text: str) -> int:
         """Number of tokens in ``text``, special tokens not counted."""
@@ -97,7 +107,9 @@ class Splitter(Protocol):
     """Cuts a document into passages. ``fingerprint`` changes whenever the cuts would."""
 
     @property
-    def fingerprint(self) -> str: ...
+    def fingerprint(self) -> str:
+        """Digest of what decides the cuts."""
+        ...
 
     def split(self, document: Document) -> list[Item]:
         """Passages in reading order, each with its exact span, headings and page."""
@@ -139,7 +151,9 @@ class Orderer(Protocol):
 class Progress(Protocol):
     """Told how far a long job is."""
 
-    def __call__(self, stage: str, done: int, total: int) -> None: ...
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """``done`` of ``total`` steps of ``stage`` are behind us."""
+        ...
 
 
 Clock = Callable[[], float]

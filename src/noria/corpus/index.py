@@ -19,11 +19,12 @@ from noria.types import PUBLIC, Fields, Item, Query
 
 if TYPE_CHECKING:
     import numpy as np
-    import pyarrow as pa
+    from numpy.typing import NDArray
 
     from noria.protocols import Matrix
 
 SCHEMA = 1  # raise when the columns change: older tables are then rebuilt, never misread
+KEPT = 20_000  # passages of a version kept in memory: some 80 MB
 EVERYBODY = ""  # the group of public passages; rows without any group are seen by nobody
 STEMMERS = {
     "ar": "Arabic", "da": "Danish", "de": "German", "el": "Greek", "en": "English",
@@ -73,16 +74,24 @@ class Row:
     source: str
     fingerprint: str
     searched: str
-    vector: "np.ndarray"
+    vector: "NDArray[np.float32]"
 
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """What one leg found, best first: items, its own scores, and their vectors."""
+    """What one leg found, best first: row numbers of the snapshot and the leg's own scores."""
 
-    items: tuple[Item, ...]
-    scores: "np.ndarray"
-    vectors: "Matrix"
+    rows: "NDArray[np.int64]"
+    scores: "NDArray[np.float64]"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One passage as it is read back."""
+
+    item: Item
+    searched: str
+    vector: "NDArray[np.float32]"
 
 
 class PassageTable:
@@ -96,6 +105,7 @@ class PassageTable:
         self.name = recipe_table
         self.dimension = dimension
         self._table: Any = None
+        self._newest: Snapshot | None = None
 
     def exists(self) -> bool:
         """Whether the table is there."""
@@ -141,7 +151,7 @@ class PassageTable:
             for s, d in found.items()
         }
 
-    def vectors(self, sources: Iterable[str]) -> dict[str, "np.ndarray"]:
+    def vectors(self, sources: Iterable[str]) -> dict[str, "NDArray[np.float32]"]:
         """The stored vectors of these sources, by the text they were made from."""
         where = one_of("source", sources)
         rows = self._open().search().where(where).select(["searched", "vector"]).to_arrow()
@@ -170,10 +180,13 @@ class PassageTable:
 
     def snapshot(self) -> "Snapshot":
         """The newest version, held still. Raises IndexStoreError when nothing was ingested."""
-        version = self._open().version
-        held = self._db.open_table(self.name)
-        held.checkout(version)
-        return Snapshot(held, f"{self.name}@{version}", self.dimension)
+        name = self.version()
+        kept = self._newest
+        if kept is None or kept.version != name:
+            held = self._db.open_table(self.name)
+            held.checkout(int(name.rpartition("@")[2]))
+            kept = self._newest = Snapshot(held, name, self.dimension)
+        return kept
 
     def version(self) -> str:
         """Name of the newest version: the table and a number that only grows."""
@@ -194,35 +207,49 @@ class Snapshot:
         self._table = table
         self.version = version
         self._dimension = dimension
+        self._kept: dict[int, Passage] = {}  # what was read lately; a version never changes
 
-    def dense(self, vector: "np.ndarray", query: Query, k: int) -> Hits:
+    def dense(self, vector: "NDArray[np.float32]", query: Query, k: int) -> Hits:
         """The ``k`` passages nearest by cosine that the query may see; scores are cosines."""
-        found = (
-            self._table.search(vector, vector_column_name="vector")
-            .distance_type("cosine")
-            .where(visible(query), prefilter=True)
-            .select([*ITEM_COLUMNS, "vector", "_distance"])
-            .limit(k)
-            .to_arrow()
-        )
-        return self._hits(found, 1.0 - found["_distance"].to_numpy())
+        search = self._table.search(vector, vector_column_name="vector").distance_type("cosine")
+        found = self._run(search, "_distance", query, k)
+        return Hits(found[0], 1.0 - found[1])
 
     def lexical(self, text: str, query: Query, k: int) -> Hits:
         """The ``k`` passages best by BM25 that the query may see; scores are BM25's."""
         from lancedb.query import MatchQuery
 
-        found = (
-            self._table.search(MatchQuery(text, "searched"), query_type="fts")
-            .where(visible(query), prefilter=True)
-            .select([*ITEM_COLUMNS, "vector", "_score"])
-            .limit(k)
-            .to_arrow()
-        )
-        return self._hits(found, found["_score"].to_numpy())
+        search = self._table.search(MatchQuery(text, "searched"), query_type="fts")
+        return Hits(*self._run(search, "_score", query, k))
 
-    def _hits(self, found: "pa.Table", scores: "np.ndarray") -> Hits:
-        items = tuple(map(to_item, found.select(ITEM_COLUMNS).to_pylist()))
-        return Hits(items, scores, vector_matrix(found["vector"], self._dimension))
+    def passages(self, rows: "NDArray[np.int64]") -> tuple[Passage, ...]:
+        """The passages at ``rows``, in that order."""
+        kept = self._kept  # another thread may put a new one in its place
+        missing = [row for row in rows.tolist() if row not in kept]
+        fetched = dict(zip(missing, self._fetch(missing), strict=True)) if missing else {}
+        if len(kept) + len(fetched) > KEPT:
+            self._kept = dict(fetched)
+        else:
+            kept.update(fetched)
+        return tuple(fetched[row] if row in fetched else kept[row] for row in rows.tolist())
+
+    def _fetch(self, rows: Sequence[int]) -> list[Passage]:
+        columns = [*ITEM_COLUMNS, "searched", "vector"]
+        found = self._table.take_row_ids(list(rows)).select(columns).to_arrow()
+        vectors = vector_matrix(found["vector"], self._dimension)
+        texts = found["searched"].to_pylist()
+        items = map(to_item, found.select(ITEM_COLUMNS).to_pylist())
+        return list(map(Passage, items, texts, vectors))
+
+    def _run(
+        self, search: Any, score: str, query: Query, k: int
+    ) -> "tuple[NDArray[np.int64], NDArray[np.float64]]":
+        import numpy as np
+
+        search = search.where(visible(query), prefilter=True).with_row_id(True)
+        found = search.select([score]).limit(k).to_arrow()
+        rows = found["_rowid"].to_numpy().astype(np.int64)
+        return rows, found[score].to_numpy().astype(np.float64)
 
 
 def open_folder(folder: Path) -> Any:
@@ -234,6 +261,11 @@ def open_folder(folder: Path) -> Any:
 
     folder.mkdir(parents=True, exist_ok=True)
     return lancedb.connect(folder, read_consistency_interval=timedelta(0))
+
+
+def table_names(folder: Path) -> list[str]:
+    """The passage tables of a folder."""
+    return [n for n in open_folder(folder).list_tables().tables if n.startswith("passages_")]
 
 
 def analyzer(languages: Sequence[str]) -> Any:

@@ -1,0 +1,1 @@
+"""retrieve -> filter -> rank -> order, for answers and for feeds alike."""
