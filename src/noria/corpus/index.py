@@ -235,11 +235,14 @@ class Snapshot:
 
     def _fetch(self, rows: Sequence[int]) -> list[Passage]:
         columns = [*ITEM_COLUMNS, "searched", "vector"]
-        found = self._table.take_row_ids(list(rows)).select(columns).to_arrow()
+        found = self._table.take_row_ids(list(rows)).with_row_id().select(columns).to_arrow()
         vectors = vector_matrix(found["vector"], self._dimension)
         texts = found["searched"].to_pylist()
         items = map(to_item, found.select(ITEM_COLUMNS).to_pylist())
-        return list(map(Passage, items, texts, vectors))
+        read = map(Passage, items, texts, vectors)
+        # LanceDB answers in the order of the row numbers, whatever order was asked for
+        by_row = dict(zip(found["_rowid"].to_pylist(), read, strict=True))
+        return [by_row[row] for row in rows]
 
     def _run(
         self, search: Any, score: str, query: Query, k: int

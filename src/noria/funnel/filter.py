@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from noria.corpus.index import tags
 from noria.types import Candidate, Fields, Item, Query
 
 
@@ -21,8 +22,8 @@ class FieldsEqual:
 
     def filter(self, query: Query, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Items that have every wanted field with that value."""
-        wanted = {**self._fields, **query.fields}
-        return [c for c in candidates if wanted.items() <= dict(c.item.fields).items()]
+        wanted = set(tags({**self._fields, **query.fields}))  # compared as the store does
+        return [c for c in candidates if wanted <= set(tags(c.item.fields))]
 
 
 class Unseen:

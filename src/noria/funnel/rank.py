@@ -19,7 +19,7 @@ class AsRetrieved:
 class CrossEncoder:
     """Reads question and passage together (sentence-transformers' CrossEncoder).
 
-    ``model``: a folder, or a source that was fetched. Only the first ``depth`` are judged, the
+    ``model``: a folder with the weights. Only the first ``depth`` are judged, the
     rest follow in their order: a cross-encoder reads some tens of passages a second on a CPU.
     """
 
@@ -46,5 +46,8 @@ def judge(model: str) -> Judge:
     """A loaded cross-encoder."""
     from sentence_transformers import CrossEncoder as Model
 
-    loaded = Model(model, device="cpu")
+    # a folder that was fetched and verified: no network, and never a pickle
+    loaded = Model(
+        model, device="cpu", local_files_only=True, model_kwargs={"use_safetensors": True}
+    )
     return lambda pairs: [float(s) for s in loaded.predict(pairs, show_progress_bar=False)]

@@ -1,0 +1,55 @@
+"""How much faster it is to ingest a corpus again when nothing in it has changed.
+
+Measures the seconds of the first ingestion of the Debian manuals (HTML and text, in a new home)
+and of the second, in this process with the encoder already loaded for the first one and not needed
+for the second, and their ratio. ``passages_per_second`` is mostly the encoder's.
+
+    python benchmarks/ingest.py --data DIR
+"""
+
+import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import perf_counter
+
+import _common
+from noria.build import House
+from noria.config import Settings
+from noria.corpus.ingest import Report
+
+AGAIN = 3
+
+
+def main() -> None:
+    """Measure and print."""
+    given = _common.arguments(__doc__)
+    corpus = given.data / "docs" / "debian"
+    _common.models().encoder.encode_queries(["loads the weights before the clock runs"])
+    with tempfile.TemporaryDirectory() as home:
+        first, fresh = timed(Path(home), corpus)
+        later = [timed(Path(home), corpus) for _ in range(AGAIN)]
+    assert all(report.unchanged == first.documents for report, _ in later)
+    again = sorted(seconds for _, seconds in later)[AGAIN // 2]
+    _common.show({
+        "documents": first.documents,
+        "passages": first.passages,
+        "failed": len(first.failed),
+        "skipped": len(first.skipped),
+        "first_seconds": fresh,
+        "again_seconds": again,
+        "ratio": fresh / again,
+        "passages_per_second": first.passages / fresh,
+    })  # fmt: skip
+
+
+def timed(home: Path, corpus: Path) -> tuple[Report, float]:
+    """One ingestion by a house of its own, as a command would make it, and its seconds."""
+    started = perf_counter()
+    house = House(replace(Settings(), home=home), _common.Told())
+    report = house.ingestion.run([corpus], datetime.now(UTC))
+    return report, perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()

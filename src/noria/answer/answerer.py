@@ -1,0 +1,125 @@
+"""Question in, answer out: find, read, write, check."""
+
+import re
+from collections.abc import Generator
+from dataclasses import dataclass
+from time import perf_counter
+
+from noria.answer.grounding import Grounding, ground
+from noria.answer.prompt import build
+from noria.funnel.funnel import Funnel
+from noria.protocols import LLM, Encoder
+from noria.types import Answer, Query, Sampling, Slate
+from noria.words import content_words, coverage
+
+UNKNOWN = "I don't know: the passages that were found do not answer this."
+REFUSAL = re.compile(
+    r"^\W*(?:sorry,?\s*)?(?:i (?:do not|don['\u2019]t) know|(?:the|these) passages? (?:do|does) "
+    r"not|i (?:cannot|can't|could not) (?:answer|find))",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """Answers from the documents, with citations, or abstains.
+
+    ``abstain_below``: the confidence under which it says that it does not know.
+    """
+
+    funnel: Funnel
+    llm: LLM
+    encoder: Encoder
+    release: str
+    sampling: Sampling
+    prompt_tokens: int = 1200
+    abstain_below: float = 0.25
+    language: str = "en"
+
+    def answer(self, query: Query) -> Answer:
+        """The answer to ``query``."""
+        writing = self.stream(query)
+        while True:
+            try:
+                next(writing)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+
+    def stream(self, query: Query) -> Generator[str, None, Answer]:
+        """Yield the answer as it is written; return it checked.
+
+        What was yielded is a draft: the answer that is returned may abstain instead.
+        """
+        slate = self.funnel.search(query)
+        timings = {f"search.{k}": v for k, v in slate.timings.items()}
+        if not slate.candidates:
+            return self._abstain(query, slate, 0.0, 0.0, timings)
+        started = perf_counter()
+        chat, shown = build(query.text, slate.candidates, self.llm.count, self._room())
+        prompted = perf_counter()
+        written = yield from self.llm.stream(chat, self.sampling)
+        generated = perf_counter()
+        text = written.text.strip()
+        grounding = ground(query.text, text, shown, self.encoder, self.language)
+        checked = perf_counter()
+        timings |= {
+            "prompt": prompted - started,
+            "generate": generated - prompted,
+            "ground": checked - generated,
+        }
+        confidence = self._confidence(query, slate, grounding)
+        if not text or REFUSAL.match(text) or confidence < self.abstain_below:
+            return self._abstain(query, slate, confidence, grounding.share, timings)
+        return Answer(
+            id=f"a-{query.id}",
+            text=text,
+            citations=grounding.citations,
+            confidence=confidence,
+            grounded=grounding.share,
+            abstained=False,
+            release=self.release,
+            index_version=slate.version,
+            timings=timings,
+        )
+
+    def _room(self) -> int:
+        """Tokens for the prompt: what was asked for, if the window has them."""
+        chat_marks = 32  # what a template puts around two messages
+        return min(self.prompt_tokens, self.llm.context - self.sampling.max_tokens - chat_marks)
+
+    def _confidence(self, query: Query, slate: Slate, grounding: Grounding) -> float:
+        """How far the passages fit the question, and the answer the passages; not calibrated.
+
+        Relevance is the mean of the best cosine, where there is one, and of the share of the
+        question's words that the slate has. An answer that nothing supports keeps half of it.
+        """
+        cosines = [c.scores["dense"] for c in slate.candidates if "dense" in c.scores]
+        asked = set(content_words(query.text, self.language))
+        found = {
+            word
+            for c in slate.candidates
+            for word in content_words(" ".join([*c.item.headings, c.item.text]), self.language)
+        }
+        signals = [coverage(asked, found), *([max(0.0, *cosines)] if cosines else [])]
+        relevance = sum(signals) / len(signals)
+        return relevance * (0.5 + 0.5 * grounding.share)
+
+    def _abstain(
+        self,
+        query: Query,
+        slate: Slate,
+        confidence: float,
+        grounded: float,
+        timings: dict[str, float],
+    ) -> Answer:
+        return Answer(
+            id=f"a-{query.id}",
+            text=UNKNOWN,
+            citations=(),
+            confidence=confidence,
+            grounded=grounded,
+            abstained=True,
+            release=self.release,
+            index_version=slate.version,
+            timings=timings,
+        )

@@ -1,0 +1,199 @@
+"""The composition root: Settings -> objects. Each is made when it is first asked for."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from noria import plugins
+from noria.config import FunnelSettings, Settings, Stage
+from noria.errors import ConfigError
+from noria.jobs import silent
+from noria.protocols import LLM, Progress
+from noria.types import Sampling
+
+if TYPE_CHECKING:
+    from noria.answer.answerer import Answerer
+    from noria.corpus.ingest import Ingestion
+    from noria.corpus.live import LivePassages
+    from noria.corpus.split import TokenSplitter
+    from noria.funnel.funnel import Funnel
+    from noria.models.encode import SentenceEncoder
+    from noria.store.state import State
+
+
+@dataclass(frozen=True)
+class House:
+    """All that one configuration makes. ``progress`` is told of downloads and ingestion."""
+
+    settings: Settings
+    progress: Progress = silent
+
+    @cached_property
+    def state(self) -> "State":
+        """The SQL store."""
+        from noria.store.state import State
+
+        home = self.settings.home
+        home.mkdir(parents=True, exist_ok=True)
+        return State(self.settings.store.url or f"sqlite:///{(home / 'state.db').resolve()}")
+
+    @cached_property
+    def encoder(self) -> "SentenceEncoder":
+        """The encoder; its weights are read when something is first encoded."""
+        from noria.models.encode import SentenceEncoder
+        from noria.models.sources import digest_of
+
+        path = self._weights(self.settings.models.encoder)
+        return SentenceEncoder(path, digest=digest_of(path))
+
+    @cached_property
+    def llm(self) -> LLM:
+        """The generator: an endpoint for a URL, llama.cpp for weights."""
+        models = self.settings.models
+        from noria.models.sources import digest_of, is_endpoint
+
+        if is_endpoint(models.generator):
+            from noria.models.openai import OpenAICompatible
+
+            return OpenAICompatible(
+                models.generator,
+                models.endpoint_model,
+                api_key_env=models.api_key_env,
+                context=models.context,
+                parallel=models.parallel,
+            )
+        from noria.models.llamacpp import LlamaCpp
+
+        path = self._weights(models.generator)
+        return LlamaCpp(
+            path,
+            context=models.context,
+            parallel=models.parallel,
+            threads=models.threads,
+            fingerprint=digest_of(path),
+        )
+
+    @cached_property
+    def splitter(self) -> "TokenSplitter":
+        """Cuts by the encoder's own tokens."""
+        from noria.corpus.split import TokenSplitter
+
+        folder = self._weights(self.settings.models.encoder)
+        return TokenSplitter(
+            folder / "tokenizer.json",
+            self.encoder.max_tokens,
+            self.settings.corpus.passage_tokens,
+        )
+
+    @cached_property
+    def passages(self) -> "LivePassages":
+        """The passages that are live."""
+        from noria.corpus.live import LivePassages
+
+        return LivePassages(
+            self.settings.home / "passages",
+            self.state,
+            self.encoder.fingerprint,
+            self.encoder.dimension,
+        )
+
+    @cached_property
+    def ingestion(self) -> "Ingestion":
+        """Brings the passages up to date with files."""
+        from noria.corpus.ingest import Ingestion
+
+        return Ingestion(
+            live=self.passages,
+            encoder=self.encoder,
+            splitter=self.splitter,
+            languages=self.settings.corpus.languages,
+            lock=self.settings.home / "ingest.lock",
+            max_file_mb=self.settings.corpus.max_file_mb,
+            progress=self.progress,
+        )
+
+    @cached_property
+    def funnel(self) -> "Funnel":
+        """The funnel for answers."""
+        from noria.funnel.funnel import Funnel
+
+        stages = self.settings.funnel.answers
+        where = "funnel.answers"
+        given: dict[str, object] = {"passages": self.passages, "encoder": self.encoder}
+        if stages.retrieve.kind == "hybrid":
+            given["language"] = self.language
+        return Funnel(
+            retriever=plugins.create("retrieve", stages.retrieve, f"{where}.retrieve", **given),
+            filters=[plugins.create("filter", f, f"{where}.filter") for f in stages.filter],
+            ranker=plugins.create("rank", self._resolved(stages.rank), f"{where}.rank"),
+            orderer=plugins.create("order", stages.order, f"{where}.order"),
+            k=whole(stages.retrieve, f"{where}.retrieve", 100),
+            slate=whole(stages.order, f"{where}.order", 4),
+        )
+
+    @cached_property
+    def answerer(self) -> "Answerer":
+        """Answers questions."""
+        from noria.answer.answerer import Answerer
+
+        answer = self.settings.answer
+        return Answerer(
+            funnel=self.funnel,
+            llm=self.llm,
+            encoder=self.encoder,
+            release=self.release,
+            sampling=Sampling(max_tokens=answer.max_tokens),
+            prompt_tokens=answer.prompt_tokens,
+            abstain_below=answer.abstain_below,
+            language=self.language,
+        )
+
+    @property
+    def language(self) -> str:
+        """The language whose stop words and stems are used."""
+        return next(iter(self.settings.corpus.languages), "")
+
+    @cached_property
+    def release(self) -> str:
+        """Id of what answers: a digest of every part that decides an answer, documents excepted."""
+        from noria.answer.prompt import template_digest
+
+        parts = {
+            "base": self.llm.fingerprint,
+            "encoder": self.encoder.fingerprint,
+            "splitter": self.splitter.fingerprint,
+            "template": template_digest(),
+            "funnel": spelled(self.settings.funnel.answers),
+            "answer": asdict(self.settings.answer),
+        }
+        return "r" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+    def _weights(self, source: str) -> Path:
+        from noria.models.sources import fetch, parse
+
+        return fetch(parse(source), pins=self.settings.models.sha256, progress=self.progress)
+
+    def _resolved(self, stage: Stage) -> Stage:
+        """``stage`` with its ``model``, where it names one, fetched into a folder."""
+        if "model" not in stage.options:
+            return stage
+        return Stage(
+            stage.kind, {**stage.options, "model": str(self._weights(stage.options["model"]))}
+        )
+
+
+def whole(stage: Stage, where: str, default: int) -> int:
+    """The stage's ``k``."""
+    k = stage.options.get("k", default)
+    if type(k) is not int or not 1 <= k <= 10_000:
+        raise ConfigError(f"{where}.k: expected 1 to 10000, got {k!r}")
+    return k
+
+
+def spelled(funnel: FunnelSettings) -> list[object]:
+    """The funnel's stages as JSON has them."""
+    stages = [funnel.retrieve, *funnel.filter, funnel.rank, funnel.order]
+    return [[stage.kind, dict(stage.options)] for stage in stages]

@@ -1,0 +1,1 @@
+"""Measures what the rooms below do, on data whose right answers are known."""
