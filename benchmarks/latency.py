@@ -12,6 +12,7 @@ The first run embeds SciFact (some ten minutes on two cores); the index is kept.
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,8 +25,11 @@ from noria.funnel.funnel import Funnel
 from noria.funnel.order import Diverse
 from noria.funnel.rank import AsRetrieved
 from noria.funnel.retrieve import Hybrid
-from noria.protocols import Encoder, Matrix
+from noria.protocols import Encoder
 from noria.types import Document, Query, Slate
+
+if TYPE_CHECKING:
+    from noria.protocols import Matrix
 
 PASSAGES = 5_000
 WARMING = 100
@@ -40,7 +44,7 @@ class Stored(Asked):
         super().__init__(encoder)
         self._vectors = vectors
 
-    def encode_passages(self, texts: Sequence[str]) -> Matrix:
+    def encode_passages(self, texts: Sequence[str]) -> "Matrix":
         """One row a passage."""
         rows = [self._vectors[text] for text in texts]
         return np.array(rows, dtype=np.float32).reshape(len(texts), self.dimension)

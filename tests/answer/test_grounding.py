@@ -1,0 +1,75 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noria.answer.grounding import LONGEST, ground, has_facts, names, numbers
+from noria.models.fake import FakeEncoder
+from noria.types import Candidate, Item
+
+ENCODER = FakeEncoder()
+WHEEL = Item("p1", "A noria lifts water. The wheel in Hama was built in 1361. It is 20 m high.")
+TAX = Item("p2", "The tax was 20 francs a year. Nobody paid it gladly.")
+FOUND = (Candidate(WHEEL, 2.0), Candidate(TAX, 1.0))
+
+
+def test_a_supported_sentence_cites_the_sentence_that_supports_it() -> None:
+    grounding = ground("When was it built?", "The wheel in Hama was built in 1361.", FOUND, ENCODER)
+    assert grounding.share == 1.0
+    [citation] = grounding.citations
+    assert citation.item == WHEEL
+    assert citation.quote == "The wheel in Hama was built in 1361."
+    assert WHEEL.text[citation.start : citation.end] == citation.quote
+
+
+def test_each_sentence_has_its_own_quote_and_unsupported_ones_have_none() -> None:
+    answer = "A noria lifts water. The moon is made of cheese. The tax was 20 francs."
+    grounding = ground("What?", answer, FOUND, ENCODER)
+    supported = [answer[slice(*c.supports)] for c in grounding.citations]
+    assert supported == ["A noria lifts water.", "The tax was 20 francs."]
+    assert [c.item.id for c in grounding.citations] == ["p1", "p2"]
+    assert grounding.share == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    "altered",
+    ["The wheel in Hama was built in 1362.", "The wheel in Homs was built in 1361."],
+)
+def test_an_altered_number_or_name_is_not_supported(altered: str) -> None:
+    assert ground("When?", altered, FOUND, ENCODER).citations == ()
+
+
+def test_a_short_answer_is_placed_by_the_words_of_the_question() -> None:
+    grounding = ground("How much was the tax a year?", "20", FOUND, ENCODER)
+    assert [c.item.id for c in grounding.citations] == ["p2"]
+
+
+def test_an_empty_answer_has_nothing_to_support() -> None:
+    grounding = ground("What?", "", FOUND, ENCODER)
+    assert (grounding.share, grounding.citations) == (0.0, ())
+
+
+def test_no_passages_support_nothing() -> None:
+    assert ground("What?", "A noria lifts water.", (), ENCODER).share == 0.0
+
+
+def test_a_long_sentence_is_quoted_in_part() -> None:
+    text = " ".join(f"word{i}" for i in range(300)) + " the pump costs 77 euro " + "filler " * 100
+    found = [Candidate(Item("p", text), 1.0)]
+    [citation] = ground("What costs it?", "The pump costs 77 euro", found, ENCODER).citations
+    assert "77" in citation.quote
+    assert len(citation.quote.split()) <= LONGEST
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_quotes_are_exact_spans_whatever_the_text(answer: str, passage: str) -> None:
+    found = [Candidate(Item("p", passage), 1.0)]
+    for citation in ground("q", answer, found, ENCODER).citations:
+        assert passage[citation.start : citation.end] == citation.quote
+        assert answer[slice(*citation.supports)].strip()
+
+
+def test_facts() -> None:
+    assert numbers("1,000 and 2.5") == {"1000", "2.5"}
+    assert names("He met Ada in Paris.") == ["Ada", "Paris"]
+    assert has_facts("He met Ada.", "Ada was met.")
+    assert not has_facts("He met Ada.", "Eva was met.")
