@@ -1,8 +1,9 @@
 """Whether an answer rests on the retrieved text, sentence by sentence. Needs no second model.
 
-A sentence is supported by a quote when every number and every name in it occurs there and most of
-its content words do. The embedding's similarity stands beside: it lets a paraphrase through that
-shares fewer words, never a number or a name that the text does not have.
+A sentence is supported by a quote when every number in it occurs there, every name in the quoted
+passage or its headings, and most of the content words that it adds to the question in the quote.
+The embedding's similarity stands beside: it lets a paraphrase through that shares fewer words,
+never a number or a name that the text does not have.
 """
 
 import re
@@ -32,18 +33,35 @@ RANK_WEIGHT = 0.05  # a passage that retrieval put one place lower, all else equ
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A span of a passage: who says it, what it says, and its stems."""
+    """A span of a passage: where it is, its stems, and those of the whole passage and its headings.
+
+    ``rank``: the passage's place in the slate, from 0.
+    """
 
     item: Item
     rank: int
     start: int
     end: int
     words: frozenset[str]
+    context: frozenset[str]
 
     @property
     def text(self) -> str:
         """The quoted words, exactly."""
         return self.item.text[self.start : self.end]
+
+    def has_facts(self, sentence: str) -> bool:
+        """Whether the quote has the sentence's numbers, and the passage its names."""
+        passage = " ".join([*self.item.headings, self.item.text])
+        return has_numbers(sentence, self.text) and has_names(sentence, passage)
+
+    def covers(self, said: set[str], asked: set[str]) -> float:
+        """Share of what is ``said`` that the quote has.
+
+        Words of the question that the passage has are not asked of the quote as well: "It was
+        built in 1361" supports "The wheel was built in 1361" where the passage is on the wheel.
+        """
+        return coverage((said - (asked & self.context)) or said, set(self.words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +136,13 @@ def ground(
 
 def quotable(item: Item, rank: int, language: str) -> list[Quote]:
     """The sentences of a passage, long ones in parts, each a possible quote."""
+    context = frozenset(content_words(" ".join([*item.headings, item.text]), language))
     quotes = []
     for start, end in sentences(item.text):
         for a, b in parts(item.text, start, end):
             words = frozenset(content_words(item.text[a:b], language))
             if words:
-                quotes.append(Quote(item, rank, a, b, words))
+                quotes.append(Quote(item, rank, a, b, words, context))
     return quotes
 
 
@@ -146,17 +165,15 @@ def shortlist(
     said = set(content_words(sentence, language))
 
     def fit(quote: Quote) -> tuple[bool, float]:
-        return has_facts(sentence, quote.text), by_words(said, asked, quote)
+        return quote.has_facts(sentence), by_words(said, asked, quote)
 
     return sorted(quotes, key=fit, reverse=True)[:SHORTLIST]
 
 
 def by_words(said: set[str], asked: set[str], quote: Quote) -> float:
     """How well a quote fits an answer's words, and the question's that it answers."""
-    words = set(quote.words)
-    return (
-        coverage(said, words) + QUESTION_WEIGHT * coverage(asked, words) - RANK_WEIGHT * quote.rank
-    )
+    of_question = coverage(asked, set(quote.words))
+    return quote.covers(said, asked) + QUESTION_WEIGHT * of_question - RANK_WEIGHT * quote.rank
 
 
 def best(
@@ -174,8 +191,8 @@ def best(
             Support(
                 span,
                 quote,
-                coverage(said, set(quote.words)),
-                has_facts(sentence, quote.text),
+                quote.covers(said, asked),
+                quote.has_facts(sentence),
                 float(vectors[sentence] @ vectors[quote.text]),
             ),
             by_words(said, asked, quote),
@@ -195,16 +212,21 @@ def encoded(
     return dict(zip(texts, encoder.encode_passages(texts), strict=True)) if texts else {}
 
 
-def has_facts(sentence: str, text: str) -> bool:
-    """Whether every number and name of ``sentence`` is in ``text``.
+def has_numbers(sentence: str, text: str) -> bool:
+    """Whether every number of ``sentence`` is in ``text``.
 
-    >>> has_facts("It cost 20 francs in Paris.", "In Paris it was 20 francs.")
-    True
-    >>> has_facts("It cost 25 francs.", "It was 20 francs.")
+    >>> has_numbers("It cost 25 francs.", "It was 20 francs.")
     False
     """
-    if not numbers(sentence) <= numbers(text):
-        return False
+    return numbers(sentence) <= numbers(text)
+
+
+def has_names(sentence: str, text: str) -> bool:
+    """Whether every name of ``sentence`` is in ``text``.
+
+    >>> has_names("It stands in Paris.", "Paris has it.")
+    True
+    """
     there = text.lower()
     return all(name.lower() in there for name in names(sentence))
 

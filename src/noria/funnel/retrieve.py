@@ -38,6 +38,7 @@ class Dense:
         """At most ``k`` passages, nearest first; the score is the cosine."""
         clock = Clock()
         snapshot = self._passages.snapshot()
+        clock.lap("snapshot")
         vector = self._encoder.encode_queries([query.text])[0]
         clock.lap("encode")
         hits = snapshot.dense(vector, query, k)
@@ -71,7 +72,7 @@ class Hybrid:
     the dense leg's share, 0 to 1. Without it each leg is weighted by the square of its own
     confidence in this question, so that a leg that found nothing of worth cannot spoil the other:
     the lexical leg's is the share of the question's words that its best hits contain, the dense
-    leg's is its best cosine. No constant of it was fitted; docs/search.md has the measurements.
+    leg's is its best cosine. No weight was fitted; docs/log.md says what was compared.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Hybrid:
         snapshot = self._passages.snapshot()
         with ThreadPoolExecutor(max_workers=1) as beside:  # the store's threads, not Python's, work
             words = beside.submit(snapshot.lexical, query.text, query, depth)
+            clock.lap("snapshot")
             vector = self._encoder.encode_queries([query.text])[0]
             clock.lap("encode")
             near = snapshot.dense(vector, query, depth)
@@ -163,7 +165,7 @@ class Pool:
         rows = np.union1d(near.rows, words.rows)
         found = snapshot.passages(rows)
         vectors = np.array([p.vector for p in found], dtype=np.float32).reshape(len(found), -1)
-        cosines = (vectors @ vector if found else np.zeros(0)).astype(np.float64)
+        cosines = np.vecdot(vectors, vector).astype(np.float64) if found else np.zeros(0)
         bm25 = np.zeros(len(rows))
         bm25[np.searchsorted(rows, words.rows)] = words.scores
         return cls(found, np.array([p.item.id for p in found], dtype=np.str_), cosines, bm25,

@@ -1,0 +1,81 @@
+"""The dense leg in memory and in the store say the same."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from noria.corpus import index
+from noria.corpus.index import PassageTable, Row
+from noria.types import Item, Query
+
+SIZE, DIMENSION = 40, 8
+READERS = [
+    Query("public"),
+    Query("hr", groups=frozenset({"hr"})),
+    Query("both", groups=frozenset({"hr", "it's"})),
+    Query("year", groups=frozenset({"hr"}), fields={"year": 2026}),
+    Query("nobody", fields={"year": 1900}),
+]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory) -> PassageTable:
+    """Passages of three kinds of readers and two years, with vectors all around."""
+    vectors = np.random.default_rng(7).standard_normal((SIZE, DIMENSION)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    groups = [frozenset(), frozenset({"hr"}), frozenset({"it's"})]
+    table = PassageTable(tmp_path_factory.mktemp("nearest"), "passages_test", DIMENSION)
+    table.create(["en"])
+    items = [
+        Item(f"p{i}", "text", document="d", groups=groups[i % 3], fields={"year": 2025 + i % 2})
+        for i in range(SIZE)
+    ]
+    table.replace(["d"], [Row(i, "d", "f", "text", v) for i, v in zip(items, vectors, strict=True)])
+    return table
+
+
+def found(table: PassageTable, query: Query, k: int) -> tuple[list[str], list[float]]:
+    """Ids and cosines by a snapshot that remembers nothing."""
+    fresh = PassageTable(table_folder(table), table.name, DIMENSION).snapshot()
+    hits = fresh.dense(np.eye(DIMENSION, dtype=np.float32)[0], query, k)
+    return [p.item.id for p in fresh.passages(hits.rows)], hits.scores.tolist()
+
+
+def table_folder(table: PassageTable) -> Path:
+    return Path(table._db.uri)
+
+
+@pytest.mark.parametrize("k", [1, 7, 100])
+@pytest.mark.parametrize("query", READERS, ids=lambda query: query.id)
+def test_memory_and_store_agree(table, query, k, monkeypatch):
+    in_memory = found(table, query, k)
+    monkeypatch.setattr(index, "RESIDENT", 0)
+    in_store = found(table, query, k)
+    assert in_memory[0] == in_store[0]
+    assert in_memory[1] == pytest.approx(in_store[1], abs=1e-6)
+
+
+def test_what_one_reader_saw_is_not_shown_to_another(table):
+    snapshot = table.snapshot()
+    vector = np.eye(DIMENSION, dtype=np.float32)[0]
+    for query in [*READERS, *READERS[::-1]]:
+        hits = snapshot.dense(vector, query, SIZE)
+        for passage in snapshot.passages(hits.rows):
+            groups = passage.item.groups
+            assert not groups or groups & query.groups
+            assert query.fields.items() <= passage.item.fields.items()
+
+
+def test_the_readers_remembered_are_bounded(table, monkeypatch):
+    monkeypatch.setattr(index, "READERS", 2)
+    snapshot = PassageTable(table_folder(table), table.name, DIMENSION).snapshot()
+    for query in READERS * 2:
+        snapshot.dense(np.eye(DIMENSION, dtype=np.float32)[0], query, 3)
+    assert len(snapshot._seen) <= 2
+
+
+def test_an_empty_table_has_nothing_near(tmp_path):
+    table = PassageTable(tmp_path, "passages_empty", DIMENSION)
+    table.create(["en"])
+    assert len(table.snapshot().dense(np.ones(DIMENSION, np.float32), Query("q"), 5).rows) == 0
