@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from noria.answer.answerer import Answerer
-from noria.build import House
+from noria.build import PARAGRAPH_END, House
 from noria.config import load
 from noria.corpus.index import PassageTable, Snapshot
 from noria.corpus.ingest import Work, write
@@ -90,6 +90,7 @@ class TimedSnapshot:
 
 
 def main() -> None:
+    """Index, ask, and print the measures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=os.environ.get("NORIA_DATA"))
     parser.add_argument("--file", default="squad/dev-v1.1.partA.json")
@@ -116,7 +117,7 @@ def main() -> None:
             llm=llm,
             encoder=encoder,
             release="benchmark",
-            sampling=Sampling(max_tokens=answer.max_tokens),
+            sampling=Sampling(max_tokens=answer.max_tokens, stop=PARAGRAPH_END),
             prompt_tokens=answer.prompt_tokens,
             abstain_below=answer.abstain_below,
         )

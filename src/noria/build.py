@@ -14,6 +14,9 @@ from noria.jobs import silent
 from noria.protocols import LLM, Progress
 from noria.types import Sampling
 
+# The prompt asks for a sentence or two; a small model that goes on repeats itself.
+PARAGRAPH_END = ("\n\n",)
+
 if TYPE_CHECKING:
     from noria.answer.answerer import Answerer
     from noria.corpus.ingest import Ingestion
@@ -145,7 +148,7 @@ class House:
             llm=self.llm,
             encoder=self.encoder,
             release=self.release,
-            sampling=Sampling(max_tokens=answer.max_tokens),
+            sampling=Sampling(max_tokens=answer.max_tokens, stop=PARAGRAPH_END),
             prompt_tokens=answer.prompt_tokens,
             abstain_below=answer.abstain_below,
             language=self.language,

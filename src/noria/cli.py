@@ -15,6 +15,7 @@ from noria.errors import NoriaError, UsageError
 
 if TYPE_CHECKING:
     from noria.build import House
+    from noria.corpus.ingest import Report
     from noria.types import Answer, Query, Slate
 
 app = typer.Typer(
@@ -48,11 +49,14 @@ Fields = Annotated[
 
 
 @app.command()
-def demo(json: Json = False, home: Home = None, debug: Debug = False) -> None:
+def demo(
+    json: Json = False, config: Config = None, home: Home = None, debug: Debug = False
+) -> None:
     """Ingest Noria's own documentation, ask it questions, print cited answers."""
+    from noria.config import load
     from noria.demo import run
 
-    run(home or Path(".noria/demo"), json=json, tell=progress(json))
+    run(load(config, home or Path(".noria/demo")), json=json, tell=progress(json))
 
 
 @app.command()
@@ -98,7 +102,7 @@ def ingest(
             paths or [], datetime.now(UTC), readers, parse_fields(field), prune
         )
     if json:
-        show(asdict(report), json)
+        show(report_json(report), json)
     else:
         from noria.screen import ingestion
 
@@ -269,6 +273,13 @@ def progress(json: bool) -> Any:
     return Bar(quiet=json and not sys.stderr.isatty())
 
 
+def report_json(report: "Report") -> dict[str, Any]:
+    """A report as ``noria ingest --json`` prints it: what was skipped is among what failed."""
+    failed = [asdict(failure) for failure in (*report.failed, *report.skipped)]
+    kept = {name: value for name, value in asdict(report).items() if name != "skipped"}
+    return {**kept, "failed": failed}
+
+
 def slate_json(slate: "Slate") -> dict[str, Any]:
     """A slate as ``noria search --json`` prints it."""
     return {
@@ -281,12 +292,9 @@ def slate_json(slate: "Slate") -> dict[str, Any]:
                 "score": c.score,
                 "scores": dict(c.scores),
                 "text": c.item.text,
-                "headings": list(c.item.headings),
-                "page": c.item.page,
             }
             for c in slate.candidates
         ],
-        "counts": dict(slate.counts),
         "index_version": slate.version,
         "timings": dict(slate.timings),
     }
@@ -304,8 +312,6 @@ def answer_json(answer: "Answer") -> dict[str, Any]:
                 "start": c.start,
                 "end": c.end,
                 "quote": c.quote,
-                "page": c.item.page,
-                "supports": list(c.supports),
             }
             for c in answer.citations
         ],

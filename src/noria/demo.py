@@ -1,7 +1,6 @@
 """The whole story on a small corpus: Noria's own documentation."""
 
 from contextlib import AbstractContextManager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -21,17 +20,17 @@ QUESTIONS = (
 )
 
 
-def run(home: Path, json: bool, tell: AbstractContextManager[Progress]) -> None:
-    """Ingest the documentation under ``home``, ask it ``QUESTIONS``, and show the answers."""
+def run(settings: Settings, json: bool, tell: AbstractContextManager[Progress]) -> None:
+    """Ingest the documentation, ask it ``QUESTIONS``, and show the answers."""
     from noria import cli, screen
 
     with tell as progress:
-        house = House(Settings(home=home), progress)
+        house = House(settings, progress)
         report = house.ingestion.run([documentation()], datetime.now(UTC), prune=True)
         answerer = house.answerer
     if json:
         answers = [cli.answer_json(answerer.answer(asked(n))) for n in range(len(QUESTIONS))]
-        cli.show({"ingestion": asdict(report), "answers": answers}, json)
+        cli.show({"ingestion": cli.report_json(report), "answers": answers}, json)
         return
     screen.ingestion(report)
     for number, question in enumerate(QUESTIONS):
