@@ -1,4 +1,4 @@
-"""What all tests share: no model hub, quiet libraries, no deadline on a busy machine."""
+"""What all tests share: no model hub, quiet libraries, no deadline on a busy machine, an index."""
 
 import os
 
@@ -6,7 +6,62 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("LANCE_LOG", "error")
 os.environ.setdefault("RUST_LOG", "error")
 
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
+
+from noria.corpus.index import Recipe, Row
+from noria.corpus.live import LivePassages
+from noria.models.fake import FakeEncoder
+from noria.store.state import State
+from noria.types import Item
 
 settings.register_profile("noria", deadline=None)
 settings.load_profile("noria")
+
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+IndexOf = Callable[[Sequence[Item]], LivePassages]
+
+
+def rows_of(items: Sequence[Item], encoder: FakeEncoder) -> list[Row]:
+    vectors = encoder.encode_passages([item.text for item in items])
+    return [
+        Row(item, item.document or item.id, "as it was", item.text, vector)
+        for item, vector in zip(items, vectors, strict=True)
+    ]
+
+
+def build_index(folder: Path, items: Sequence[Item], encoder: FakeEncoder) -> LivePassages:
+    recipe = Recipe(encoder.fingerprint, "by hand")
+    live = LivePassages(folder, State("sqlite://"), encoder.fingerprint, encoder.dimension)
+    table = live.table(recipe.table)
+    table.create(recipe.languages)
+    rows = rows_of(items, encoder)
+    half = len(rows) // 2  # two commits: a table has several files in life
+    for part in (rows[:half], rows[half:]):
+        if part:
+            table.replace(sorted({row.source for row in part}), part)
+    table.optimize()
+    live.switch(recipe, NOW)
+    return live
+
+
+@pytest.fixture(scope="session")
+def encoder() -> FakeEncoder:
+    return FakeEncoder()
+
+
+@pytest.fixture(scope="session")
+def index_of(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> IndexOf:
+    """Makes an index of some items, in a folder of its own."""
+    number = count()
+
+    def make(items: Sequence[Item]) -> LivePassages:
+        folder = tmp_path_factory.mktemp(f"index{next(number)}")
+        return build_index(folder, items, encoder)
+
+    return make

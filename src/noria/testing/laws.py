@@ -3,6 +3,7 @@
 Knows the protocols and types only; judges by what goes in and what comes out.
 """
 
+import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,7 @@ from noria.protocols import (
     Scorer,
     Splitter,
 )
-from noria.types import Candidate, Completion, Document, Item, Prompt, Query, Sampling
+from noria.types import Candidate, Completion, Document, FieldValue, Item, Prompt, Query, Sampling
 
 if TYPE_CHECKING:
     from noria.protocols import Matrix
@@ -230,9 +231,14 @@ def require_visible(query: Query, item: Item) -> None:
     )
     for name, value in query.fields.items():
         require(
-            name in item.fields and item.fields[name] == value,
+            name in item.fields and written(item.fields[name]) == written(value),
             f"{item.id}: the query wants {name} = {value!r}, its fields are {dict(item.fields)}",
         )
+
+
+def written(value: FieldValue) -> str:
+    """A field's value as it is compared: 2026 and "2026" are the same."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def ids(candidates: Sequence[Candidate]) -> list[str]:
