@@ -85,6 +85,8 @@ def show_answer(console: Console, answer: Answer) -> None:
     for number, citation in enumerate(answer.citations, 1):
         console.print(f"\n[{number}] {place(citation.item)}", style="cyan", markup=False)
         console.print(f"    “{one_line(citation.quote)}”", markup=False, soft_wrap=True)
+    if not answer.abstained and not answer.citations:
+        console.print("\nnothing in your documents supports this word for word", style="yellow")
     console.print(
         f"\nconfidence {answer.confidence:.2f} · grounded {answer.grounded:.2f} · "
         f"index {answer.index_version} · release {answer.release}",

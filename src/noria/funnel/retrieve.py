@@ -164,7 +164,9 @@ class Pool:
         """
         rows = np.union1d(near.rows, words.rows)
         found = snapshot.passages(rows)
-        vectors = np.array([p.vector for p in found], dtype=np.float32).reshape(len(found), len(vector))
+        vectors = np.array([p.vector for p in found], dtype=np.float32).reshape(
+            len(found), len(vector)
+        )
         cosines = np.vecdot(vectors, vector).astype(np.float64) if found else np.zeros(0)
         bm25 = np.zeros(len(rows))
         bm25[np.searchsorted(rows, words.rows)] = words.scores
