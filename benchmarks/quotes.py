@@ -96,6 +96,7 @@ def main() -> None:
     parser.add_argument("--file", default="squad/dev-v1.1.partA.json")
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0, help="of the generator; 0: all cores")
     parser.add_argument("--show", action="store_true", help="print each answer on stderr")
     arguments = parser.parse_args()
     if not arguments.data:
@@ -103,7 +104,9 @@ def main() -> None:
     paragraphs, questions = squad(Path(arguments.data) / arguments.file)
     random.Random(arguments.seed).shuffle(questions)
     with tempfile.TemporaryDirectory() as home:
-        house = House(replace(load(), home=Path(home)))
+        settings = load()
+        models = replace(settings.models, threads=arguments.threads)
+        house = House(replace(settings, home=Path(home), models=models))
         encoder, llm = TimedEncoder(house.encoder), TimedLLM(house.llm)
         table = PassageTable(Path(home) / "passages", "passages_squad", encoder.dimension)
         table.create(["en"])

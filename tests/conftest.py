@@ -6,9 +6,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("LANCE_LOG", "error")
 os.environ.setdefault("RUST_LOG", "error")
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -35,9 +34,11 @@ def rows_of(items: Sequence[Item], encoder: FakeEncoder) -> list[Row]:
     ]
 
 
-def build_index(folder: Path, items: Sequence[Item], encoder: FakeEncoder) -> LivePassages:
+def build_index(
+    folder: Path, items: Sequence[Item], encoder: FakeEncoder, state: State
+) -> LivePassages:
     recipe = Recipe(encoder.fingerprint, "by hand")
-    live = LivePassages(folder, State("sqlite://"), encoder.fingerprint, encoder.dimension)
+    live = LivePassages(folder, state, encoder.fingerprint, encoder.dimension)
     table = live.table(recipe.table)
     table.create(recipe.languages)
     rows = rows_of(items, encoder)
@@ -56,12 +57,15 @@ def encoder() -> FakeEncoder:
 
 
 @pytest.fixture(scope="session")
-def index_of(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> IndexOf:
+def index_of(tmp_path_factory: pytest.TempPathFactory, encoder: FakeEncoder) -> Iterator[IndexOf]:
     """Makes an index of some items, in a folder of its own."""
-    number = count()
+    states: list[State] = []
 
     def make(items: Sequence[Item]) -> LivePassages:
-        folder = tmp_path_factory.mktemp(f"index{next(number)}")
-        return build_index(folder, items, encoder)
+        states.append(State("sqlite://"))
+        folder = tmp_path_factory.mktemp("index")
+        return build_index(folder, items, encoder, states[-1])
 
-    return make
+    yield make
+    for state in states:
+        state.close()

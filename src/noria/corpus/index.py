@@ -278,7 +278,7 @@ class Snapshot:
         texts = found["searched"].to_pylist()
         items = map(to_item, found.select(ITEM_COLUMNS).to_pylist())
         read = map(Passage, items, texts, vectors)
-        # LanceDB answers in the order of the row numbers, whatever order was asked for
+        # LanceDB answers in an order of its own, whatever order was asked for
         by_row = dict(zip(found["_rowid"].to_pylist(), read, strict=True))
         return [by_row[row] for row in rows]
 
