@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from time import perf_counter
 
 from noria.answer.grounding import Grounding, ground
-from noria.answer.prompt import build
+from noria.answer.prompt import build, harmless
 from noria.funnel.funnel import Funnel
 from noria.protocols import LLM, Encoder
 from noria.types import Answer, Query, Sampling, Slate
@@ -59,7 +59,7 @@ class Answerer:
         prompted = perf_counter()
         written = yield from self.llm.stream(chat, self.sampling)
         generated = perf_counter()
-        text = written.text.strip()
+        text = tidy(written.text)
         grounding = ground(query.text, text, shown, self.encoder, self.language)
         checked = perf_counter()
         timings |= {
@@ -123,3 +123,13 @@ class Answerer:
             index_version=slate.version,
             timings=timings,
         )
+
+
+def tidy(written: str) -> str:
+    r"""What the model wrote, without marks of the fence or of headings that it copied.
+
+    >>> tidy('<passage number="1">\n## A noria lifts water.')
+    'A noria lifts water.'
+    """
+    lines = [line.strip().lstrip("#").strip() for line in harmless(written).splitlines()]
+    return "\n".join(line for line in lines if line)

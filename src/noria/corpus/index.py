@@ -394,7 +394,7 @@ def to_arrow(pa: Any, rows: Sequence[Row], dimension: int) -> Any:
         "page": [i.page for i in items],
         "fields": [json.dumps(dict(i.fields), sort_keys=True) for i in items],
         "tags": [tags(i.fields) for i in items],
-        "groups": [sorted(i.groups) or [EVERYBODY] for i in items],
+        "groups": [sorted(i.groups - {EVERYBODY}) or [EVERYBODY] for i in items],
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), dimension),
     }
     return pa.table(columns, schema=schema(pa, dimension))

@@ -24,7 +24,7 @@ from noria.corpus.split import embedding_text
 from noria.errors import ExtractionError, UsageError
 from noria.jobs import locked, silent
 from noria.protocols import Encoder, Progress, Splitter
-from noria.types import Document, Fields, Item
+from noria.types import PUBLIC, Document, Fields, Item
 
 BATCH = 256  # passages embedded and committed together: seconds of work, a few MB
 EXTRACTION = 1  # raise when the loaders read a file differently: it is then read again
@@ -47,6 +47,7 @@ class Work:
     source: str
     fingerprint: str
     read: Callable[[], Document]
+    groups: frozenset[str] = PUBLIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,10 @@ class Ingestion:
         """Bring the index up to date with ``paths``; without any, with all it knows.
 
         ``groups`` and ``fields``: None keeps what a known document has, and a new one is public
-        and without fields. ``prune`` removes documents whose files left ``paths``. Raises
-        UsageError for a path that does not exist, BusyError while another process ingests.
+        and without fields. A new recipe becomes live only when every known document is in its
+        table: one that fails keeps the old index live, and with it its groups. ``prune`` removes
+        documents whose files left ``paths``. Raises UsageError for a path that does not exist,
+        BusyError while another process ingests.
         """
         started = perf_counter()
         files = list(discover(paths))
@@ -106,15 +109,24 @@ class Ingestion:
             states = table.states()
             todo = [w for w in works if unlike(w, states.get(w.source))]
             failed += write(table, self.splitter, self.encoder, todo, self.progress)
-            removed = self._remove(table, known, wanted, paths if prune else None)
+            left = gone(known, wanted, paths) if prune else []
+            failed = [
+                f for f in failed if f.path not in {known[source].document for source in left}
+            ]
             broken = {f.path for f in failed}
+            left += [w.source for w in todo if w.id in broken and regrouped(w, known)]
+            if left:
+                table.replace(left, [])
+            removed = len(left)
             if todo or removed:
                 self.progress("indexing", 0, 1)
                 table.optimize()
                 self.progress("indexing", 1, 1)
-            if self.live.name() != table.name:
+            kept = set(known) - set(left)
+            if self.live.name() != table.name and not broken & {known[s].document for s in kept}:
                 self.live.switch(self.recipe, now)
-            after = table.states()
+            live = self.live.table(self.live.name() or table.name)
+            after = live.states()
         done = [w for w in todo if w.id not in broken]
         return Report(
             documents=len(after),
@@ -125,7 +137,7 @@ class Ingestion:
             failed=tuple(failed),
             skipped=tuple(Failure(f.id, f.skipped) for f in files if f.skipped),
             passages=sum(s.passages for s in after.values()),
-            index_version=table.version(),
+            index_version=live.version(),
             seconds=perf_counter() - started,
         )
 
@@ -188,28 +200,29 @@ class Ingestion:
         def read() -> Document:
             return replace(load(path, file.id, limit), groups=groups, fields=fields)
 
-        return Work(file.id, source, fingerprint(path, file.id, groups, fields), read)
+        return Work(file.id, source, fingerprint(path, file.id, groups, fields), read, groups)
 
-    def _remove(
-        self,
-        table: PassageTable,
-        known: Mapping[str, DocumentState],
-        wanted: Sequence[Found],
-        roots: Sequence[str | Path] | None,
-    ) -> int:
-        """Remove what left ``roots`` (all that is known, where there are none); None: nothing."""
-        if roots is None:
-            return 0
-        there = {str(f.path.resolve()) for f in wanted if f.path.exists()}
-        folders = [Path(os.path.realpath(root)) for root in roots]
-        left = [
-            source
-            for source in known
-            if source not in there and (not folders or within(Path(source), folders))
-        ]
-        if left:
-            table.replace(left, [])
-        return len(left)
+
+def gone(
+    known: Mapping[str, DocumentState], wanted: Sequence[Found], roots: Sequence[str | Path]
+) -> list[str]:
+    """The known sources below ``roots`` (anywhere, without any) whose files are gone."""
+    there = {str(f.path.resolve()) for f in wanted if f.path.exists()}
+    folders = [Path(os.path.realpath(root)) for root in roots]
+    return [
+        source
+        for source in known
+        if source not in there and (not folders or within(Path(source), folders))
+    ]
+
+
+def regrouped(work: Work, known: Mapping[str, DocumentState]) -> bool:
+    """Whether the index still shows the document to other readers than it is now meant for.
+
+    Such a document must leave even if it cannot be read: permissions fail closed.
+    """
+    state = known.get(work.source)
+    return state is not None and state.groups != work.groups
 
 
 def fingerprint(path: Path, name: str, groups: frozenset[str], fields: Fields) -> str:

@@ -214,7 +214,7 @@ class Outline:
         text = text.strip()
         end = start + len(text)
         return Item(
-            id=passage_id(document.id, start, end, text),
+            id=passage_id(document.source, start, end, text),
             text=text,
             document=document.id,
             start=start,
@@ -319,10 +319,10 @@ def common(paths: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(level[0] for level in takewhile(lambda level: len(set(level)) == 1, levels))
 
 
-def passage_id(document: str, start: int, end: int, text: str) -> str:
-    """The same for the same passage of the same document, ever after."""
+def passage_id(source: str, start: int, end: int, text: str) -> str:
+    """The same for the same passage of the same source, ever after."""
     # JSON keeps the parts apart: ("a", 1, 23) is not ("a1", 2, 3)
-    parts = json.dumps([document, start, end, text])
+    parts = json.dumps([source, start, end, text])
     return "p" + hashlib.sha256(parts.encode()).hexdigest()[:16]
 
 
