@@ -4,8 +4,8 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from sites import Handler, Site, in_turn, say
 
-from conftest import Handler, Site, in_turn, say
 from noria.errors import ConfigError, ModelError
 from noria.models.openai import OpenAICompatible
 from noria.types import Completion, Message, Sampling

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sites import Site, in_turn, ranged, say
 
-from conftest import Site, in_turn, ranged, say
 from noria.config import ModelSettings, Settings
 from noria.errors import ConfigError, SourceError
 from noria.models import wheels

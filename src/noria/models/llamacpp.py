@@ -253,7 +253,9 @@ def connected(address: str, key: str) -> Any:
 
     headers = {"Authorization": f"Bearer {key}"}
     if address.startswith("unix://"):
-        transport = httpx.HTTPTransport(uds=address.removeprefix("unix://"))
+        # no connection is kept: one that outlives its model would be a socket nobody closes
+        limits = httpx.Limits(max_keepalive_connections=0)
+        transport = httpx.HTTPTransport(uds=address.removeprefix("unix://"), limits=limits)
         return httpx.Client(transport=transport, base_url="http://llama", headers=headers)
     return httpx.Client(base_url=address, headers=headers, trust_env=False)
 
