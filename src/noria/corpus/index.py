@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from noria.errors import IndexStoreError
 from noria.types import PUBLIC, Fields, Item, Query
+from noria.words import SNOWBALL
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,12 +29,6 @@ RESIDENT = 50_000  # passages up to which all vectors are in memory: 77 MB at 38
 READERS = 256  # distinct groups and fields whose visible passages are remembered
 KEPT = 20_000  # passages of a version kept in memory: some 80 MB
 EVERYBODY = ""  # the group of public passages; rows without any group are seen by nobody
-STEMMERS = {
-    "ar": "Arabic", "da": "Danish", "de": "German", "el": "Greek", "en": "English",
-    "es": "Spanish", "fi": "Finnish", "fr": "French", "hu": "Hungarian", "it": "Italian",
-    "nl": "Dutch", "no": "Norwegian", "pt": "Portuguese", "ro": "Romanian", "ru": "Russian",
-    "sv": "Swedish", "ta": "Tamil", "tr": "Turkish",
-}  # fmt: skip
 ITEM_COLUMNS = ["id", "document", "text", "headings", "start", "end", "page", "fields", "groups"]
 
 
@@ -313,10 +308,12 @@ def analyzer(languages: Sequence[str]) -> Any:
     """How words are cut and stemmed for BM25: by the first language named."""
     from lancedb.index import FTS
 
-    language = STEMMERS.get(languages[0]) if languages else None
+    language = SNOWBALL.get(languages[0]) if languages else None
     if language is None:
         return FTS(stem=False, remove_stop_words=False, ascii_folding=True)
-    return FTS(language=language, stem=True, remove_stop_words=True, ascii_folding=True)
+    return FTS(
+        language=language.capitalize(), stem=True, remove_stop_words=True, ascii_folding=True
+    )
 
 
 def visible(query: Query) -> str:
