@@ -1,6 +1,6 @@
 """How much faster it is to ingest a corpus again when nothing in it has changed.
 
-Measures the seconds of the first ingestion of the Debian manuals (HTML and text, in a new home)
+Measures the seconds of the first ingestion of the Debian manuals (or ``--folder``, in a new home)
 and of the second, in this process with the encoder already loaded for the first one and not needed
 for the second, and their ratio. ``passages_per_second`` is mostly the encoder's.
 
@@ -23,8 +23,10 @@ AGAIN = 3
 
 def main() -> None:
     """Measure and print."""
-    given = _common.arguments(__doc__)
-    corpus = given.data / "docs" / "debian"
+    given = _common.arguments(
+        __doc__, lambda parser: parser.add_argument("--folder", default="docs/debian")
+    )
+    corpus = given.data / given.folder
     _common.models().encoder.encode_queries(["loads the weights before the clock runs"])
     with tempfile.TemporaryDirectory() as home:
         first, fresh = timed(Path(home), corpus)

@@ -4,7 +4,6 @@ The laws that each implementation must pass live in ``noria.testing``.
 """
 
 from collections.abc import Callable, Generator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from noria.types import (
@@ -92,14 +91,6 @@ class Encoder(Protocol):
 
     def encode_passages(self, texts: Sequence[str]) -> "Matrix":
         """One row a passage, shape (len(texts), dimension)."""
-        ...
-
-
-class Loader(Protocol):
-    """Reads one file format."""
-
-    def __call__(self, path: Path) -> Document:
-        """Extract the text of ``path``; raise ExtractionError with the true reason if it can't."""
         ...
 
 
