@@ -23,8 +23,9 @@ from typing import Any
 from noria.answer.answerer import Answerer
 from noria.build import PARAGRAPH_END, House
 from noria.config import load
-from noria.corpus.index import PassageTable, Snapshot
+from noria.corpus.index import PassageTable
 from noria.corpus.ingest import Work, write
+from noria.corpus.snapshot import Snapshot
 from noria.funnel.funnel import Funnel
 from noria.funnel.order import Diverse
 from noria.funnel.rank import AsRetrieved
@@ -109,10 +110,10 @@ def main() -> None:
         house = House(replace(settings, home=Path(home), models=models))
         encoder, llm = TimedEncoder(house.encoder), TimedLLM(house.llm)
         table = PassageTable(Path(home) / "passages", "passages_squad", encoder.dimension)
-        table.create(["en"])
+        table.create()
         works = [Work(d.id, d.id, d.id, lambda d=d: d) for d in paragraphs]
         write(table, house.splitter, house.encoder, works)
-        table.optimize()
+        table.fold()
         store = TimedTable(table)
         answer = house.settings.answer
         answerer = Answerer(

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from noria.corpus.index import Recipe, Row
+from noria.corpus.columns import Row
+from noria.corpus.index import Recipe
 from noria.corpus.live import LivePassages
 from noria.models.fake import FakeEncoder
 from noria.store.state import State
@@ -40,13 +41,13 @@ def build_index(
     recipe = Recipe(encoder.fingerprint, "by hand")
     live = LivePassages(folder, state, encoder.fingerprint, encoder.dimension)
     table = live.table(recipe.table)
-    table.create(recipe.languages)
+    table.create()
     rows = rows_of(items, encoder)
     half = len(rows) // 2  # two commits: a table has several files in life
     for part in (rows[:half], rows[half:]):
         if part:
             table.replace(sorted({row.source for row in part}), part)
-    table.optimize()
+    table.fold()
     live.switch(recipe, NOW)
     return live
 

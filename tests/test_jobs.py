@@ -1,13 +1,15 @@
-"""The lock, between two processes."""
+"""The lock, between two processes; working ahead."""
 
 import subprocess
 import sys
+import threading
 import time
+from itertools import count
 
 import pytest
 
 from noria.errors import BusyError
-from noria.jobs import locked, silent
+from noria.jobs import ahead, locked, silent
 
 HOLD = """
 import sys
@@ -75,3 +77,32 @@ def test_an_error_inside_lets_go(tmp_path) -> None:
 
 def test_silence() -> None:
     assert silent("reading", 1, 2) is None
+
+
+def test_working_ahead_keeps_order_and_hands_on_errors() -> None:
+    def three():
+        yield from (1, 2, 3)
+        raise ValueError("four")
+
+    items = ahead(three(), depth=2)
+    assert [next(items), next(items), next(items)] == [1, 2, 3]
+    with pytest.raises(ValueError, match="four"):
+        next(items)
+
+
+def test_working_ahead_is_bounded_and_ends_when_closed() -> None:
+    made, closed = [], threading.Event()
+
+    def endless():
+        try:
+            for number in count():
+                made.append(number)
+                yield number
+        finally:
+            closed.set()
+
+    items = ahead(endless(), depth=2)
+    assert [next(items), next(items)] == [0, 1]
+    items.close()
+    assert closed.is_set()
+    assert len(made) <= 6  # two taken, two that waited, one in hand, one being made

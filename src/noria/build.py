@@ -46,10 +46,14 @@ class House:
     @cached_property
     def encoder(self) -> "SentenceEncoder":
         """The encoder; its weights are read when something is first encoded."""
+        return self.encoder_of(self.settings.models.encoder)
+
+    def encoder_of(self, source: str) -> "SentenceEncoder":
+        """The encoder from ``source``."""
         from noria.models.encode import SentenceEncoder
         from noria.models.sources import digest_of
 
-        path = self._weights(self.settings.models.encoder)
+        path = self._weights(source)
         return SentenceEncoder(path, digest=digest_of(path))
 
     @cached_property
@@ -101,20 +105,24 @@ class House:
             self.state,
             self.encoder.fingerprint,
             self.encoder.dimension,
+            self.encoder_of,
         )
 
     @cached_property
     def ingestion(self) -> "Ingestion":
         """Brings the passages up to date with files."""
         from noria.corpus.ingest import Ingestion
+        from noria.corpus.reading import Limits
 
+        corpus = self.settings.corpus
         return Ingestion(
             live=self.passages,
             encoder=self.encoder,
             splitter=self.splitter,
-            languages=self.settings.corpus.languages,
+            languages=self.languages,
             lock=self.settings.home / "ingest.lock",
-            max_file_mb=self.settings.corpus.max_file_mb,
+            limits=Limits(corpus.max_file_mb, corpus.max_seconds, corpus.max_memory_mb),
+            source=self.settings.models.encoder,
             progress=self.progress,
         )
 
@@ -126,8 +134,6 @@ class House:
         stages = self.settings.funnel.answers
         where = "funnel.answers"
         given: dict[str, object] = {"passages": self.passages, "encoder": self.encoder}
-        if stages.retrieve.kind == "hybrid":
-            given["language"] = self.language
         return Funnel(
             retriever=plugins.create("retrieve", stages.retrieve, f"{where}.retrieve", **given),
             filters=[plugins.create("filter", f, f"{where}.filter") for f in stages.filter],
@@ -151,13 +157,15 @@ class House:
             sampling=Sampling(max_tokens=answer.max_tokens, stop=PARAGRAPH_END),
             prompt_tokens=answer.prompt_tokens,
             abstain_below=answer.abstain_below,
-            language=self.language,
+            languages=self.languages,
         )
 
     @property
-    def language(self) -> str:
-        """The language whose stop words and stems are used."""
-        return next(iter(self.settings.corpus.languages), "")
+    def languages(self) -> tuple[str, ...]:
+        """Those that a document may be in, each with an analyzer; none: any that has one."""
+        from noria.words import checked
+
+        return checked(self.settings.corpus.languages)
 
     @cached_property
     def release(self) -> str:

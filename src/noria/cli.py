@@ -3,7 +3,7 @@
 import json as jsonlib
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +15,9 @@ from noria.errors import NoriaError, UsageError
 
 if TYPE_CHECKING:
     from noria.build import House
-    from noria.corpus.ingest import Report
+    from noria.corpus.changes import Changes, Tree
+    from noria.corpus.ingest import Ingestion, Report
+    from noria.evaluate.swap import Trial
     from noria.types import Answer, Query, Slate
 
 app = typer.Typer(
@@ -86,27 +88,78 @@ def ingest(
         list[str] | None, typer.Option("--field", help="A field of them, key=value; repeatable.")
     ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Remove what is gone.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on, take what changes, and remove what is gone.")
+    ] = False,
+    questions: Annotated[
+        Path | None,
+        typer.Option("--questions", help="Before a new encoder's index goes live, compare on it."),
+    ] = None,
+    swap: Annotated[
+        bool, typer.Option("--swap", help="Make the new index live, whatever was compared.")
+    ] = False,
     json: Json = False,
     config: Config = None,
     home: Home = None,
     debug: Debug = False,
 ) -> None:
     """Add and update documents; unchanged ones cost nothing."""
+    from noria.corpus.changes import Tree
     from noria.corpus.ingest import parse_groups
+    from noria.corpus.watch import patiently
+    from noria.evaluate.questions import read
+    from noria.evaluate.swap import Trial
 
     if public and groups is not None:
         raise UsageError("--public and --groups contradict each other; give one of them")
+    if watch and not paths:
+        raise UsageError("--watch expects the files or folders to watch; name them")
     readers = frozenset[str]() if public else parse_groups(groups)
+    given: dict[str, Any] = {"groups": readers, "fields": parse_fields(field)}
+    recorded = read(questions) if questions else None
     with progress(json) as tell:
-        report = house(config, home, tell).ingestion.run(
-            paths or [], datetime.now(UTC), readers, parse_fields(field), prune
-        )
-    if json:
-        show(report_json(report), json)
-    else:
-        from noria.screen import ingestion
+        at = house(config, home, tell)
+        now = datetime.now(UTC)
+        trial = Trial(at.state, at.encoder, at.encoder_of, now, recorded, swap, tell)
+        ingestion = replace(at.ingestion, accept=trial)
+        tree = Tree(paths or []) if watch else None  # before: what changes meanwhile counts
 
-        ingestion(report)
+        def first() -> "Report":
+            return ingestion.run(paths or [], datetime.now(UTC), prune=prune or watch, **given)
+
+        report = patiently(first, complain) if watch else first()
+    show_ingestion(report, json, trial)
+    if recorded and not trial.comparison:
+        complain("nothing was compared: no new index was completed")
+    if trial.refusal:
+        raise typer.Exit(1)
+    if tree is not None:
+        follow(tree, ingestion, given, json)
+
+
+def follow(tree: "Tree", ingestion: "Ingestion", given: Mapping[str, Any], json: bool) -> None:
+    """Ingest what changes, until the user interrupts."""
+    from noria.corpus.watch import Summary, watch
+
+    def take(changes: "Changes") -> "Report":
+        with progress(json) as tell:
+            told = replace(ingestion, progress=tell)
+            return told.run(changes.changed, datetime.now(UTC), gone=changes.gone, **given)
+
+    summary = Summary()
+    try:
+        ingestion.encoder.encode_passages(["ready"])  # loads it: the first change must not wait
+        typer.echo("watching; Ctrl-C ends it", err=True)
+        for report in watch(tree, take, complain):
+            summary = summary.and_then(report)
+            show_ingestion(report, json)
+    except KeyboardInterrupt:
+        typer.echo(f"\n{summary}", err=json)
+
+
+def complain(message: str) -> None:
+    """Say what went wrong, on stderr, and go on."""
+    typer.echo(message, err=True)
 
 
 @app.command()
@@ -212,7 +265,7 @@ def evaluate_retrieval(
             directory,
             at.encoder,
             at.splitter,
-            at.settings.corpus.languages,
+            at.languages,
             at.settings.home,
             split=split,
             progress=tell,
@@ -271,6 +324,24 @@ def progress(json: bool) -> Any:
     from noria.screen import Bar
 
     return Bar(quiet=json and not sys.stderr.isatty())
+
+
+def show_ingestion(report: "Report", json: bool, trial: "Trial | None" = None) -> None:
+    """What an ingestion did, and how the new index compared with the old one, if it was tried."""
+    found = trial.comparison if trial else None
+    if json:
+        show(report_json(report) | ({"comparison": found.as_json()} if found else {}), json)
+    else:
+        from noria.screen import comparison, ingestion
+
+        ingestion(report)
+        if found:
+            comparison(found)
+    if trial and trial.refusal:
+        complain(
+            f"the old index stays live: the new one is {trial.refusal}; put models.encoder and "
+            f"corpus back in noria.toml, or take the new one with: noria ingest --swap"
+        )
 
 
 def report_json(report: "Report") -> dict[str, Any]:

@@ -55,8 +55,10 @@ class CorpusSettings:
     """How documents become passages."""
 
     passage_tokens: int = 200
-    languages: tuple[str, ...] = ("en",)
+    languages: tuple[str, ...] = ()  # none: each document's own is told from its text
     max_file_mb: int = 100
+    max_seconds: float = 60.0  # of parsing one file
+    max_memory_mb: int = 2000  # of the process that parses
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +199,8 @@ def check(settings: Settings) -> None:
     bounds = {
         "corpus.passage_tokens": (settings.corpus.passage_tokens, 16, 100_000),
         "corpus.max_file_mb": (settings.corpus.max_file_mb, 1, 1_000_000),
+        "corpus.max_seconds": (settings.corpus.max_seconds, 0.1, 1_000_000.0),
+        "corpus.max_memory_mb": (settings.corpus.max_memory_mb, 200, 1_000_000),
         "models.threads": (settings.models.threads, 0, 4096),
         "models.parallel": (settings.models.parallel, 1, 256),
         "models.context": (settings.models.context, 256, 10_000_000),
@@ -266,8 +270,10 @@ TEMPLATE = f"""\
 
 [corpus]
 # passage_tokens = 200
-# languages = ["en"]               # the first one stems the words of the lexical leg
-# max_file_mb = 100
+# languages = []                   # [] tells each document's own; or those that there are: ["de"]
+# max_file_mb = 100                # of a file, also unpacked
+# max_seconds = 60                 # of parsing one file
+# max_memory_mb = 2000             # of the process that parses
 
 [answer]
 # max_tokens = 160

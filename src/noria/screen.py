@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from noria.corpus.ingest import Report
+    from noria.evaluate.swap import Comparison
     from noria.models.sources import Weights
 
 LISTED = 20  # failures that are shown one by one; --json has them all
@@ -151,6 +152,25 @@ def ingestion(report: "Report") -> None:
             console.print(f"  {failure.path}: {failure.error}", markup=False, soft_wrap=True)
         if len(files) > LISTED:
             console.print(f"  … and {len(files) - LISTED} more; --json lists them all")
+
+
+def comparison(found: "Comparison") -> None:
+    """The old index and the new one side by side, and which is live now."""
+    console = Console()
+    table = Table("", "old", "new", "difference", "95 % interval")
+    for retriever, metrics in found.metrics.items():
+        for name, by in metrics.items():
+            numbers = (f"{by.old:.4f}", f"{by.new:.4f}", f"{by.difference:+.4f}")
+            table.add_row(f"{retriever} {name}", *numbers, f"{by.low:+.4f} to {by.high:+.4f}")
+    if found.metrics:
+        console.print(table)
+    overlap = ", ".join(f"{name} {share:.2f}" for name, share in found.overlap.items())
+    console.print(f"{found.questions} questions; overlap of the ten best documents: {overlap}")
+    console.print(found.reason, markup=False, highlight=False, soft_wrap=True)
+    for problem in found.problems[:LISTED]:
+        console.print(f"  {problem}", markup=False, soft_wrap=True)
+    if len(found.problems) > LISTED:
+        console.print(f"  … and {len(found.problems) - LISTED} more; --json lists them all")
 
 
 def weights(found: "Sequence[Weights]") -> None:

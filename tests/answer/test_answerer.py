@@ -1,6 +1,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from noria.answer.answerer import UNKNOWN, Answerer
 from noria.funnel.funnel import Funnel
 from noria.funnel.order import ByScore
@@ -77,3 +79,20 @@ def test_a_restricted_passage_reaches_neither_prompt_nor_citation() -> None:
     insider = Query("8", "What lifts gold?", groups=frozenset({"board"}))
     told = answerer(FakeLLM(["The secret noria lifts gold."]), (SECRET, WHEEL)).answer(insider)
     assert [c.item for c in told.citations] == [SECRET]
+
+
+RAD = Item("p3", "Das Schöpfrad ist ein Rad, und es hebt das Wasser der Flüsse auf die Felder.")
+
+
+@pytest.mark.parametrize("languages", [(), ("de",), ("en", "de")])
+def test_a_german_answer_is_supported_by_the_inflected_words_of_its_passage(languages) -> None:
+    llm = FakeLLM(["Das Wasser eines Flusses."])
+    german = replace(answerer(llm, [RAD]), languages=languages)
+    answer = german.answer(Query("7", "Was heben die Schöpfräder?"))
+    assert [c.quote for c in answer.citations] == [RAD.text]
+
+
+def test_a_language_that_is_set_is_used() -> None:
+    llm = FakeLLM(["Das Wasser eines Flusses."])
+    english = replace(answerer(llm, [RAD]), languages=("en",), abstain_below=0.0)
+    assert english.answer(Query("7", "Was heben die Schöpfräder?")).citations == ()

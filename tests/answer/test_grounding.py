@@ -76,6 +76,12 @@ def test_facts() -> None:
     assert not has_numbers("He met 2.", "He met 3.")
 
 
+def test_a_name_may_be_inflected_but_not_a_stop_word() -> None:
+    assert has_names("Es ist des Flusses.", "Die Flüsse.", {"fluss"}, "de")
+    assert not has_names("Es ist des Baches.", "Die Flüsse.", {"fluss"}, "de")
+    assert not has_names("It was built in May.", "It was built.", {"built"}, "en")
+
+
 def test_words_of_the_question_may_stand_elsewhere_in_the_passage() -> None:
     item = Item("p", "The great mill stands in Hama. It was built in 1361 by monks.")
     answer = "The great mill was built in 1361."

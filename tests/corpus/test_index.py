@@ -1,5 +1,6 @@
 """The passage table: what is written is read back, in the order asked for, by who may see it."""
 
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from noria.corpus.index import PassageTable, Recipe, Row, quoted
+from noria.corpus.columns import Row, quoted
+from noria.corpus.index import PassageTable, Recipe
 from noria.errors import IndexStoreError
 from noria.types import Item, Query
 
@@ -17,13 +19,13 @@ numbers = count()
 
 
 def row(name: str, source: str = "/s", text: str = "water wheel", vector=UP, **item) -> Row:
-    return Row(Item(name, text, source, 0, len(text), **item), source, "f1", text, vector)
+    return Row(Item(name, text, source, 0, len(text), **item), source, "f1", text, vector, "en")
 
 
 @pytest.fixture
 def table(tmp_path) -> PassageTable:
     made = PassageTable(tmp_path, "passages_test", DIMENSION)
-    made.create(["en"])
+    made.create()
     return made
 
 
@@ -88,7 +90,11 @@ def test_replace_makes_the_rows_all_that_a_source_has(table) -> None:
     assert seen(table) == ["a2", "a3", "b1"]
     table.replace(["/b"], [])
     assert seen(table) == ["a2", "a3"]
-    assert {s: d.passages for s, d in table.states().items()} == {"/a": 2}
+    table.replace(["/a"], [row("a4", "/a"), row("c1", "/c")])  # one that is held, and a new one
+    assert seen(table) == ["a4", "c1"]
+    table.remove(["/c"])
+    assert seen(table) == ["a4"]
+    assert set(table.states()) == {"/a"}
 
 
 def test_all_rows_are_counted_and_all_vectors_found(table) -> None:
@@ -97,9 +103,9 @@ def test_all_rows_are_counted_and_all_vectors_found(table) -> None:
     table.replace([f"/{i}" for i in range(7)], rows)
     states = table.states()
     assert len(states) == 7
-    assert sum(s.passages for s in states.values()) == 300
-    assert len(table.vectors([f"/{i}" for i in range(7)])) == 300
-    assert len(table.vectors(["/0"])) == 43
+    assert table.sizes()[1] == 300
+    assert len(table.vectors([f"text {i}" for i in range(300)])) == 300
+    assert set(table.vectors(["text 7", "text 7", "another"])) == {"text 7"}
 
 
 def test_new_rows_are_found_before_and_after_optimizing(table) -> None:
@@ -107,14 +113,14 @@ def test_new_rows_are_found_before_and_after_optimizing(table) -> None:
     for _ in range(2):
         hits = table.snapshot().lexical("bucket rising", Query("q"), 5)
         assert [p.item.id for p in table.snapshot().passages(hits.rows)] == ["a"]
-        table.optimize()
+        table.fold()
 
 
 def test_a_snapshot_stays_what_it_is_while_others_write(table) -> None:
     table.replace(["/a"], [row("a1", "/a", "old wheel"), row("a2", "/a", "old bucket")])
     before = table.snapshot()
     table.replace(["/a"], [row("a3", "/a", "new wheel")])
-    table.optimize()
+    table.fold()
     assert before.version != table.snapshot().version
     found = before.passages(before.dense(UP, Query("q"), 9).rows)
     assert sorted(p.item.id for p in found) == ["a1", "a2"]
@@ -147,24 +153,32 @@ def test_a_table_that_is_not_there(tmp_path) -> None:
     with pytest.raises(IndexStoreError, match="noria ingest"):
         table.snapshot()
     table.drop()  # nothing to do
-    table.create(["en"])
-    table.create(["en"])
+    table.create()
+    table.create()
     table.drop()
     assert not table.exists()
 
 
-@pytest.mark.parametrize("languages", [[], ["de"], ["xx"], ["en", "de"]])
-def test_any_language_makes_a_table(languages, tmp_path) -> None:
-    table = PassageTable(tmp_path, "passages_test", DIMENSION)
-    table.create(languages)
-    table.replace(["/a"], [row("a", "/a", "H\u00e4user am Flu\u00df")])
-    hits = table.snapshot().lexical("h\u00e4user", Query("q"), 3)
-    assert len(hits.rows) == 1
+@pytest.mark.parametrize(
+    ("language", "text", "question"),
+    [
+        ("de", "H\u00e4user am Flu\u00df", "ein Haus"),
+        ("ko", "\ubb3c\ub808\ubc29\uc544\uac00 \ub3c8\ub2e4", "\ubb3c\ub808\ubc29\uc544"),
+        ("", "naqrochoH wam", "wam"),
+    ],
+)
+def test_each_language_is_found_by_its_own_words(table, language, text, question) -> None:
+    table.replace(["/a"], [replace(row("a", "/a", text), language=language)])
+    table.replace(["/b"], [row("b", "/b", "a wheel in the river")])
+    snapshot = table.snapshot()
+    assert set(snapshot.languages) == {language, "en"}
+    hits = snapshot.lexical(question, Query("q"), 3)
+    assert [p.item.id for p in snapshot.passages(hits.rows)] == ["a"]
 
 
 def test_recipes_that_differ_have_tables_that_differ() -> None:
     recipes = [Recipe("e", "s"), Recipe("e2", "s"), Recipe("e", "s2"), Recipe("e", "s", ("de",)),
-               Recipe("es", ""), Recipe("e", "s", ())]  # fmt: skip
+               Recipe("es", ""), Recipe("e", "s", ("en",))]  # fmt: skip
     assert len({r.table for r in recipes}) == len(recipes)
 
 
@@ -179,7 +193,7 @@ names = st.one_of(
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory) -> PassageTable:
     made = PassageTable(tmp_path_factory.mktemp("shared"), "passages_test", DIMENSION)
-    made.create(["en"])
+    made.create()
     return made
 
 
@@ -203,7 +217,7 @@ def test_any_name_is_safe(shared, group, other, key, value, source, text) -> Non
         assert seen(shared, groups=frozenset({group}), fields=fields) == []
     state = shared.states()[source]
     assert (state.groups, dict(state.fields)) == ({group}, item["fields"])
-    assert list(shared.vectors([source])) == [text]
+    assert list(shared.vectors([text])) == [text]
     shared.replace([source], [])
     assert source not in shared.states()
 

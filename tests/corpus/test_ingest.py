@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from noria.corpus import ingest as ingest_module
+from noria.corpus import write as write_module
 from noria.corpus.ingest import Ingestion, parse_groups
 from noria.corpus.live import LivePassages
 from noria.corpus.split import passage_id
@@ -266,7 +266,7 @@ def test_a_document_pruned_while_the_recipe_changes_is_gone(place) -> None:
 def test_an_interruption_leaves_whole_documents_and_a_rerun_completes(
     place, tmp_path_factory, monkeypatch, batches
 ) -> None:
-    monkeypatch.setattr(ingest_module, "BATCH", 2)
+    monkeypatch.setattr(write_module, "COMMIT", 2)
     texts = {f"d{i}": f"First {i}.\n\nSecond {i}." for i in range(5)}
     place.write(**texts)
     place.encoder.break_after = batches
@@ -286,7 +286,7 @@ def test_an_interruption_leaves_whole_documents_and_a_rerun_completes(
 
 
 def test_a_failing_update_in_the_middle_keeps_what_was(place, monkeypatch) -> None:
-    monkeypatch.setattr(ingest_module, "BATCH", 1)
+    monkeypatch.setattr(write_module, "COMMIT", 1)
     place.write(a="One.", b="Two.", c="Three.")
     place.ingest()
     place.write(a="Won.", b="Too.", c="Tree.")
@@ -326,7 +326,7 @@ def test_progress_is_told(place) -> None:
     told = []
     watched = replace(place.ingestion, progress=lambda *step: told.append(step))
     watched.run([place.docs], NOW)
-    assert told == [("reading", 0, 2), ("reading", 1, 2), ("reading", 2, 2),
+    assert told == [("looking", 1, 2), ("looking", 2, 2), ("embedding", 0, 2), ("embedding", 2, 2),
                     ("indexing", 0, 1), ("indexing", 1, 1)]  # fmt: skip
 
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from noria.corpus.index import Recipe, Row, table_names
+from noria.corpus.columns import Row
+from noria.corpus.index import Recipe, table_names
 from noria.corpus.live import LivePassages
 from noria.errors import IndexStoreError
 from noria.store.state import State
@@ -30,7 +31,7 @@ def live(tmp_path, state) -> LivePassages:
 
 def fill(live: LivePassages, recipe: Recipe, *texts: str) -> None:
     table = live.table(recipe.table)
-    table.create(recipe.languages)
+    table.create()
     table.replace(["/a"], [Row(Item(t, t, "a"), "/a", "f", t, UP) for t in texts])
 
 
@@ -71,7 +72,7 @@ def test_another_encoders_vectors_are_refused(live, state, tmp_path) -> None:
 def test_sweeping_keeps_what_it_is_told(live, tmp_path) -> None:
     recipes = [Recipe("e1", f"s{i}") for i in range(12)]  # more than a page of names
     for recipe in recipes:
-        live.table(recipe.table).create(recipe.languages)
+        live.table(recipe.table).create()
     assert len(table_names(tmp_path / "index")) == 12
     live.sweep([recipes[3].table])
     assert table_names(tmp_path / "index") == [recipes[3].table]

@@ -9,8 +9,8 @@ from tokenizers import Regex, Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import PreTokenizer, Split, Whitespace
 
-from noria.corpus import markdown, plain
 from noria.corpus.breaks import mask
+from noria.corpus.formats import markdown, plain
 from noria.corpus.split import TokenSplitter, embedding_text
 from noria.errors import ConfigError, ModelError
 from noria.protocols import Splitter

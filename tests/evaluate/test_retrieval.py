@@ -115,7 +115,7 @@ def test_a_question_is_embedded_once_for_all_retrievers(collection, splitter, tm
 
 
 def test_an_interrupted_run_goes_on(collection, splitter, tmp_path, monkeypatch):
-    monkeypatch.setattr("noria.corpus.ingest.BATCH", 1)
+    monkeypatch.setattr("noria.corpus.write.COMMIT", 1)
 
     class Dying(Counting):
         def encode_passages(self, texts):
@@ -155,7 +155,7 @@ def test_a_long_document_counts_once(splitter, tmp_path):
     long, short = document("long", "", " ".join(sentences)), document("short", "", "Dry land.")
     encoder = FakeEncoder()
     table = indexed(Collection((short, long), {}, {}), encoder, splitter, ["en"], tmp_path)
-    assert table.states()["long"].passages > 10
+    assert table.sizes()[1] > 10
     assert ranking(Dense(table, encoder), Query("q", "water wheel")) == ["long", "short"]
     assert ranking(Lexical(table), Query("q", "water wheel")) == ["long"]
 
@@ -165,7 +165,7 @@ def test_progress_names_each_stage(collection, splitter, tmp_path):
     evaluate(collection, FakeEncoder(), splitter, ["en"], tmp_path,
              progress=lambda stage, done, total: told.append((stage, done, total)))  # fmt: skip
     assert [t for t in told if t[1] == t[2]] == [
-        ("reading", 3, 3), ("questions", 2, 2), ("lexical", 2, 2), ("dense", 2, 2),
+        ("embedding", 3, 3), ("questions", 2, 2), ("lexical", 2, 2), ("dense", 2, 2),
         ("hybrid", 2, 2),
     ]  # fmt: skip
 

@@ -90,8 +90,8 @@ def test_a_word_the_best_hit_lacks_counts_against_the_lexical_leg(corpus, encode
     weights = Hybrid._weights
 
     class Watched(Hybrid):
-        def _weights(self, query, pool):
-            seen["weights"] = weights(self, query, pool)
+        def _weights(self, meant, pool):
+            seen["weights"] = weights(self, meant, pool)
             return seen["weights"]
 
     Watched(corpus, encoder).retrieve(Query("q", asked), 4)

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from noria.corpus import markdown
+from noria.corpus.formats import markdown
 from noria.corpus.split import TokenSplitter
 from noria.funnel.filter import FieldsEqual, Groups, Unseen
 from noria.funnel.order import ByScore, Diverse

@@ -1,6 +1,7 @@
 """A tiny, random BERT in a folder like a publisher's: nothing is fetched."""
 
 import json
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -8,9 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from noria.errors import ModelError, SourceError
-from noria.models.encode import SentenceEncoder
+from noria.models.bert import Bert, batched, computes
+from noria.models.encode import General, SentenceEncoder
+from noria.testing.laws import check_encoder
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "query", ":", "a", "water", "wheel", "lifts", "tax"]
 WIDTH = 16
@@ -61,6 +66,29 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def write(path: Path, value: object) -> None:
     path.write_text(json.dumps(value))
+
+
+def variant(folder: Path, path: Path, family: str, pooling: str | list[str]) -> Path:
+    """The same encoder pooled in another way, or with a random RoBERTa in its place."""
+    import torch
+    from transformers import RobertaConfig, RobertaModel
+
+    shutil.copytree(folder, path)
+    write(path / "1_Pooling" / "config.json",
+          {"embedding_dimension": WIDTH, "pooling_mode": pooling})  # fmt: skip
+    if family == "roberta":
+        known = json.loads((path / "config.json").read_text())
+        torch.manual_seed(1)
+        kept = ("vocab_size", "hidden_size", "num_attention_heads", "intermediate_size")
+        config = RobertaConfig(
+            **{name: known[name] for name in kept},
+            num_hidden_layers=2,
+            max_position_embeddings=32,
+            type_vocab_size=1,
+            pad_token_id=0,
+        )
+        RobertaModel(config).save_pretrained(path)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +157,111 @@ def test_what_is_no_encoder_is_said(tmp_path: Path) -> None:
         SentenceEncoder(tmp_path / "absent")
     with pytest.raises(ModelError, match=r"tokenizer\.json"):
         SentenceEncoder(tmp_path)
+
+
+def test_common_encoders_need_no_sentence_transformers(folder: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from noria.models.encode import SentenceEncoder;"
+        f"SentenceEncoder(Path({str(folder)!r}), device='cpu').encode_queries(['a wheel']);"
+        "print(*{'transformers', 'sentence_transformers'} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not run.stdout.split()
+
+
+TEXTS = [
+    *(" ".join(WORDS[5 + (i + j) % 6] for j in range(i % 14)) for i in range(400)),
+    "a water wheel lifts water " * 30,  # longer than what is read
+]
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_the_quick_way_gives_what_sentence_transformers_does(
+    folder: Path, tmp_path: Path, family: str, pooling: str
+) -> None:
+    path = variant(folder, tmp_path / "variant", family, pooling)
+    assert computes(path)
+    expected = General(path, 32, "cpu").encode(TEXTS, "query: ")
+    assert np.abs(Bert(path, 12).encode(TEXTS, "query: ") - expected).max() < 1e-5
+
+
+def test_a_vector_does_not_depend_on_the_texts_beside_it(folder: Path) -> None:
+    encoder = SentenceEncoder(folder, device="cpu")
+    together = encoder.encode_passages(TEXTS)
+    assert np.abs(encoder.encode_passages(TEXTS[::-1])[::-1] - together).max() < 1e-5
+    for i in (0, 1, 13, 399, 400):
+        assert np.abs(encoder.encode_passages([TEXTS[i]])[0] - together[i]).max() < 1e-5
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_the_laws_hold_both_ways(folder: Path, tmp_path: Path, quick: bool) -> None:
+    path = variant(folder, tmp_path / "variant", "bert", "mean" if quick else "max")
+    assert computes(path) == quick
+    texts = ["a water wheel", "tax", "", "a water wheel lifts water " * 9]
+    check_encoder(SentenceEncoder(path, device="cpu"), texts)
+
+
+@pytest.mark.parametrize(
+    ("file", "key", "value"),
+    [
+        ("config.json", "model_type", "modernbert"),
+        ("config.json", "hidden_act", "relu"),
+        ("config.json", "position_embedding_type", "relative_key"),
+        ("sentence_bert_config.json", "do_lower_case", True),
+        ("1_Pooling/config.json", "pooling_mode_max_tokens", True),
+        ("1_Pooling/config.json", "include_prompt", False),
+    ],
+)
+def test_what_it_does_not_know_is_left_to_sentence_transformers(
+    folder: Path, tmp_path: Path, file: str, key: str, value: object
+) -> None:
+    path = tmp_path / "other"
+    shutil.copytree(folder, path)
+    assert computes(path)
+    write(path / file, {**json.loads((path / file).read_text()), key: value})
+    assert not computes(path)
+
+
+def test_two_poolings_are_side_by_side(folder: Path, tmp_path: Path) -> None:
+    path = variant(folder, tmp_path / "variant", "bert", ["mean", "cls"])
+    assert not computes(path)
+    encoder = SentenceEncoder(path, device="cpu")
+    assert encoder.encode_queries(["a wheel"]).shape == (1, 2 * WIDTH) == (1, encoder.dimension)
+
+
+def test_another_module_is_left_to_sentence_transformers(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "dense"
+    shutil.copytree(folder, path)
+    listed = json.loads((path / "modules.json").read_text())
+    dense = {"idx": 2, "name": "2", "path": "2_Dense", "type": "sentence_transformers.models.Dense"}
+    write(path / "modules.json", [*listed[:2], dense])
+    assert not computes(path)
+
+
+def test_weights_of_another_model_are_refused(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "deeper"
+    shutil.copytree(folder, path)
+    write(
+        path / "config.json",
+        {**json.loads((path / "config.json").read_text()), "num_hidden_layers": 2},
+    )
+    with pytest.raises(ModelError, match=r"encoder\.layer\.1"):
+        SentenceEncoder(path, device="cpu").encode_queries(["a wheel"])
+
+
+def test_torch_keeps_its_threads(folder: Path) -> None:
+    import torch
+
+    before = torch.get_num_threads()
+    encoder = SentenceEncoder(folder, device="cpu")
+    encoder.encode_passages(TEXTS)
+    encoder.encode_queries(["a wheel"])
+    assert torch.get_num_threads() == before
+
+
+@given(st.lists(st.integers(1, 50), max_size=40), st.integers(1, 60))
+def test_batches_hold_each_text_once_within_the_budget(lengths: list[int], budget: int) -> None:
+    batches = list(batched(lengths, budget))
+    assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
+    assert all(len(b) == 1 or sum(lengths[i] for i in b) <= budget for b in batches)

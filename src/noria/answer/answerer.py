@@ -1,7 +1,7 @@
 """Question in, answer out: find, read, write, check."""
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -9,8 +9,8 @@ from noria.answer.grounding import Grounding, ground
 from noria.answer.prompt import build, harmless
 from noria.funnel.funnel import Funnel
 from noria.protocols import LLM, Encoder
-from noria.types import Answer, Query, Sampling, Slate
-from noria.words import content_words, coverage
+from noria.types import Answer, Candidate, Query, Sampling, Slate
+from noria.words import FALLBACK, coverage, spoken, terms
 
 UNKNOWN = "I don't know: the passages that were found do not answer this."
 REFUSAL = re.compile(
@@ -24,7 +24,8 @@ REFUSAL = re.compile(
 class Answerer:
     """Answers from the documents, with citations, or abstains.
 
-    ``abstain_below``: the confidence under which it says that it does not know.
+    ``abstain_below``: the confidence under which it says that it does not know. ``languages``:
+    those that passages may be in; without any, all that there are stop words for.
     """
 
     funnel: Funnel
@@ -34,7 +35,7 @@ class Answerer:
     sampling: Sampling
     prompt_tokens: int = 1200
     abstain_below: float = 0.25
-    language: str = "en"
+    languages: Sequence[str] = ()
 
     def answer(self, query: Query) -> Answer:
         """The answer to ``query``."""
@@ -60,14 +61,15 @@ class Answerer:
         written = yield from self.llm.stream(chat, self.sampling)
         generated = perf_counter()
         text = tidy(written.text)
-        grounding = ground(query.text, text, shown, self.encoder, self.language)
+        language = self._language(shown)
+        grounding = ground(query.text, text, shown, self.encoder, language)
         checked = perf_counter()
         timings |= {
             "prompt": prompted - started,
             "generate": generated - prompted,
             "ground": checked - generated,
         }
-        confidence = self._confidence(query, slate, grounding)
+        confidence = self._confidence(query, slate, grounding, language)
         if not text or REFUSAL.match(text) or confidence < self.abstain_below:
             return self._abstain(query, slate, confidence, grounding.share, timings)
         return Answer(
@@ -87,20 +89,29 @@ class Answerer:
         chat_marks = 32  # what a template puts around two messages
         return min(self.prompt_tokens, self.llm.context - self.sampling.max_tokens - chat_marks)
 
-    def _confidence(self, query: Query, slate: Slate, grounding: Grounding) -> float:
+    def _language(self, shown: Sequence[Candidate]) -> str:
+        """The language of the passages, by their stop words: no model has to be read for that."""
+        if len(self.languages) == 1:
+            return self.languages[0]
+        text = " ".join(c.item.text for c in shown)
+        return spoken(text, self.languages) or next(iter(self.languages), FALLBACK)
+
+    def _confidence(self, query: Query, slate: Slate, grounding: Grounding, language: str) -> float:
         """How far the passages fit the question, and the answer the passages; not calibrated.
 
         Relevance is the mean of the best cosine, where there is one, and of the share of the
         question's words that the slate has. An answer that nothing supports keeps half of it.
         """
         cosines = [c.scores["dense"] for c in slate.candidates if "dense" in c.scores]
-        asked = set(content_words(query.text, self.language))
         found = {
-            word
+            term
             for c in slate.candidates
-            for word in content_words(" ".join([*c.item.headings, c.item.text]), self.language)
+            for term in terms(" ".join([*c.item.headings, c.item.text]), language)
         }
-        signals = [coverage(asked, found), *([max(0.0, *cosines)] if cosines else [])]
+        signals = [
+            coverage(terms(query.text, language), found),
+            *([max(0.0, *cosines)] if cosines else []),
+        ]
         relevance = sum(signals) / len(signals)
         return relevance * (0.5 + 0.5 * grounding.share)
 

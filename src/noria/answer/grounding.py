@@ -7,14 +7,14 @@ never a number or a name that the text does not have.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from noria.answer.sentences import sentences
 from noria.protocols import Encoder
 from noria.types import Candidate, Citation, Item
-from noria.words import content_words, coverage
+from noria.words import UNKNOWN, coverage, stems, terms, words
 
 if TYPE_CHECKING:
     import numpy as np
@@ -50,10 +50,12 @@ class Quote:
         """The quoted words, exactly."""
         return self.item.text[self.start : self.end]
 
-    def has_facts(self, sentence: str) -> bool:
+    def has_facts(self, sentence: str, language: str) -> bool:
         """Whether the quote has the sentence's numbers, and the passage its names."""
         passage = " ".join([*self.item.headings, self.item.text])
-        return has_numbers(sentence, self.text) and has_names(sentence, passage)
+        return has_numbers(sentence, self.text) and has_names(
+            sentence, passage, self.context, language
+        )
 
     def covers(self, said: set[str], asked: set[str]) -> float:
         """Share of what is ``said`` that the quote has.
@@ -117,13 +119,13 @@ def ground(
     language: str = "en",
 ) -> Grounding:
     """Find, for each sentence of ``answer``, the quote that supports it best."""
-    asked = set(content_words(question, language))
+    asked = set(terms(question, language))
     quotes = [
         quote
         for rank, candidate in enumerate(candidates)
         for quote in quotable(candidate.item, rank, language)
     ]
-    spans = [(s, e) for s, e in sentences(answer) if content_words(answer[s:e], language)]
+    spans = [(s, e) for s, e in sentences(answer) if terms(answer[s:e], language)]
     shortlists = [shortlist(answer[s:e], asked, quotes, language) for s, e in spans]
     vectors = encoded(encoder, [answer[s:e] for s, e in spans], shortlists)
     return Grounding(
@@ -136,11 +138,11 @@ def ground(
 
 def quotable(item: Item, rank: int, language: str) -> list[Quote]:
     """The sentences of a passage, long ones in parts, each a possible quote."""
-    context = frozenset(content_words(" ".join([*item.headings, item.text]), language))
+    context = frozenset(terms(" ".join([*item.headings, item.text]), language))
     quotes = []
     for start, end in sentences(item.text):
         for a, b in parts(item.text, start, end):
-            words = frozenset(content_words(item.text[a:b], language))
+            words = frozenset(terms(item.text[a:b], language))
             if words:
                 quotes.append(Quote(item, rank, a, b, words, context))
     return quotes
@@ -162,10 +164,10 @@ def shortlist(
     sentence: str, asked: set[str], quotes: Sequence[Quote], language: str
 ) -> list[Quote]:
     """The quotes that fit best by words, those first that have the sentence's facts."""
-    said = set(content_words(sentence, language))
+    said = set(terms(sentence, language))
 
     def fit(quote: Quote) -> tuple[bool, float]:
-        return quote.has_facts(sentence), by_words(said, asked, quote)
+        return quote.has_facts(sentence, language), by_words(said, asked, quote)
 
     return sorted(quotes, key=fit, reverse=True)[:SHORTLIST]
 
@@ -185,14 +187,14 @@ def best(
     language: str,
 ) -> Support:
     """The support of the sentence by the quote that fits it best."""
-    said = set(content_words(sentence, language))
+    said = set(terms(sentence, language))
     supports = [
         (
             Support(
                 span,
                 quote,
                 quote.covers(said, asked),
-                quote.has_facts(sentence),
+                quote.has_facts(sentence, language),
                 float(vectors[sentence] @ vectors[quote.text]),
             ),
             by_words(said, asked, quote),
@@ -221,14 +223,21 @@ def has_numbers(sentence: str, text: str) -> bool:
     return numbers(sentence) <= numbers(text)
 
 
-def has_names(sentence: str, text: str) -> bool:
-    """Whether every name of ``sentence`` is in ``text``.
+def has_names(
+    sentence: str, text: str, context: Collection[str] = (), language: str = UNKNOWN
+) -> bool:
+    """Whether every name of ``sentence`` is in ``text``, or its stem among ``context``.
+
+    ``context``: the terms of ``text``. In German every noun looks like a name, and is inflected.
 
     >>> has_names("It stands in Paris.", "Paris has it.")
     True
     """
     there = text.lower()
-    return all(name.lower() in there for name in names(sentence))
+    return all(
+        name.lower() in there or set(stems(words(name), language)) <= set(context)
+        for name in names(sentence)
+    )
 
 
 def numbers(text: str) -> set[str]:

@@ -8,7 +8,7 @@ same length, in which a newline stands only where a reader sees one.
 import re
 from collections.abc import Sequence
 
-from noria.corpus.markdown import lines
+from noria.corpus.formats.markdown import lines
 from noria.types import Heading
 
 SENTENCE_END = re.compile(r"[.!?:;\u2026\u3002\uff01\uff1f][\"'\u201d\u2019)\]*_`]*$")

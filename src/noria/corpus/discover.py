@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from noria.corpus.load import FORMATS, suffix_of
+from noria.corpus.load import refusal
 from noria.errors import UsageError
 
 
@@ -41,7 +41,7 @@ def discover(paths: Sequence[str | Path]) -> Iterator[Found]:
 
 def distinct(paths: Sequence[str | Path]) -> Iterator[Found]:
     """What is under ``paths``, each file under the first id that leads to it."""
-    folders: set[str] = set()
+    folders: set[tuple[int, int]] = set()
     files: set[str] = set()
     for argument in paths:
         # normpath: 'docs', './docs' and 'docs/' are the same documents
@@ -59,35 +59,62 @@ def named(path: Path) -> Iterator[Found]:
     yield Found(path.as_posix(), path, unwritable(path.as_posix()))
 
 
-def walk(folder: Path, folder_id: str, visited: set[str]) -> Iterator[Found]:
-    """Files of ``folder`` and below. ``visited``: a link back up is not followed twice."""
-    real = os.path.realpath(folder)
-    if real in visited:
-        return
-    visited.add(real)
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder to look into."""
+
+    id: str
+    path: Path
+
+
+def walk(folder: Path, folder_id: str, visited: set[tuple[int, int]]) -> Iterator[Found]:
+    """Files of ``folder`` and below, however deep."""
+    waiting = [listed(Folder(folder_id, folder), visited)]
+    while waiting:
+        found = next(waiting[-1], None)
+        if found is None:
+            waiting.pop()
+        elif isinstance(found, Folder):
+            waiting.append(listed(found, visited))
+        else:
+            yield found
+
+
+def listed(folder: Folder, visited: set[tuple[int, int]]) -> Iterator[Found | Folder]:
+    """What is in ``folder``. ``visited``: a link back up is not followed twice."""
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        # not its real path: to resolve that costs a look at each folder above
+        at = os.stat(folder.path)
+        if (at.st_dev, at.st_ino) in visited:
+            return
+        visited.add((at.st_dev, at.st_ino))
+        entries = sorted(os.scandir(folder.path), key=lambda entry: entry.name)
     except OSError as error:
-        yield Found(folder_id, folder, f"cannot be listed: {error.strerror}")
+        yield Found(folder.id, folder.path, f"cannot be listed: {error.strerror}")
         return
     for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        name = entry.name if folder_id == "." else f"{folder_id.rstrip('/')}/{entry.name}"
-        path = Path(entry.path)
-        if path.is_dir():
-            yield from walk(path, name, visited)
-        else:
-            yield Found(name, path, reason_to_skip(path, name))
+        if not entry.name.startswith("."):
+            name = entry.name if folder.id == "." else f"{folder.id.rstrip('/')}/{entry.name}"
+            yield looked_at(name, Path(entry.path))
+
+
+def looked_at(name: str, path: Path) -> Found | Folder:
+    """What is at ``path``."""
+    try:
+        return (
+            Folder(name, path) if path.is_dir() else Found(name, path, reason_to_skip(path, name))
+        )
+    except OSError as error:  # a link to a name that is too long
+        return Found(name, path, f"cannot be looked at: {error.strerror}")
 
 
 def reason_to_skip(path: Path, name: str) -> str:
     """Why a file found in a folder is not taken; empty if it is."""
     if not path.is_file():
         return "broken link" if path.is_symlink() else "not a regular file"
-    if suffix_of(path) not in FORMATS:
-        return f"unknown type '{suffix_of(path)}'" if suffix_of(path) else "no suffix"
-    return unwritable(name)
+    if path.name.startswith("~$"):
+        return "Office's mark that a file is open"
+    return refusal(path) or unwritable(name)
 
 
 def unwritable(name: str) -> str:

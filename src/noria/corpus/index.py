@@ -1,44 +1,62 @@
 """The passage index: vectors, BM25 and filters in one LanceDB table.
 
 A table belongs to one *recipe* (encoder, splitter, languages) and is named by it, so two recipes
-can never mix. Which table is read is one row of the SQL store. A ``Snapshot`` is one version of
-the table, and stays what it is while writers go on.
+can never mix. Which table is read is one row of the SQL store.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from noria.corpus.columns import (
+    SCHEMA,
+    Row,
+    digest_of,
+    one_of,
+    readers,
+    schema,
+    to_arrow,
+    vector_matrix,
+)
+from noria.corpus.snapshot import RESIDENT, Snapshot
 from noria.errors import IndexStoreError
-from noria.types import PUBLIC, Fields, Item, Query
-from noria.words import SNOWBALL
+from noria.types import Fields
+from noria.words import fingerprint as analysis
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from noria.protocols import Matrix
-
-SCHEMA = 1  # raise when the columns change: older tables are then rebuilt, never misread
-RESIDENT = 50_000  # passages up to which all vectors are in memory: 77 MB at 384 numbers each
-READERS = 256  # distinct groups and fields whose visible passages are remembered
-KEPT = 20_000  # passages of a version kept in memory: some 80 MB
-EVERYBODY = ""  # the group of public passages; rows without any group are seen by nobody
-ITEM_COLUMNS = ["id", "document", "text", "headings", "start", "end", "page", "fields", "groups"]
+PART = 1000  # passages in a part of the vector index; a search looks into some 40 parts
+GROWTH = 4  # the vectors are parted anew when a part has become so many times larger
+# New rows are searched one by one until they are folded in. Folding costs what the table holds, so
+# it waits for a share of that: each passage is then folded a few times, however many there are.
+FOLD_ROWS, FOLD_SHARE = 10_000, 0.25
+FEW, FEW_SHARE = 100, 0.01
+NAMED = 1000  # sources that a condition names
+AT_ONCE = 1024  # rows handed to the store together
+INDEX_CACHE, METADATA_CACHE = 256_000_000, 64_000_000  # bytes, of all tables of this process
+TRAINING = 64  # vectors a part that the parts are found by
+KEEP_VERSIONS = timedelta(hours=1)  # a reader moves to the newest with its next question
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What determines the rows of a table, besides the documents."""
+    """What determines the rows of a table, besides the documents.
+
+    ``languages``: those that a document may be in; without any, all that there are words for.
+    """
 
     encoder: str
     splitter: str
-    languages: tuple[str, ...] = ("en",)
+    languages: tuple[str, ...] = ()
 
     @property
     def table(self) -> str:
@@ -47,7 +65,7 @@ class Recipe:
         >>> Recipe("e", "s").table == Recipe("e", "s").table != Recipe("e2", "s").table
         True
         """
-        parts = [SCHEMA, self.encoder, self.splitter, *self.languages]
+        parts = [SCHEMA, analysis(), self.encoder, self.splitter, *self.languages]
         return "passages_" + hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
@@ -60,35 +78,6 @@ class DocumentState:
     fingerprint: str
     groups: frozenset[str]
     fields: Fields
-    passages: int
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One passage as it is stored. ``searched`` is the text that both legs see."""
-
-    item: Item
-    source: str
-    fingerprint: str
-    searched: str
-    vector: "NDArray[np.float32]"
-
-
-@dataclass(frozen=True, slots=True)
-class Hits:
-    """What one leg found, best first: row numbers of the snapshot and the leg's own scores."""
-
-    rows: "NDArray[np.int64]"
-    scores: "NDArray[np.float64]"
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """One passage as it is read back."""
-
-    item: Item
-    searched: str
-    vector: "NDArray[np.float32]"
 
 
 class PassageTable:
@@ -97,9 +86,9 @@ class PassageTable:
     Raises IndexStoreError when it is to be read and does not exist.
     """
 
-    def __init__(self, folder: Path, recipe_table: str, dimension: int) -> None:
+    def __init__(self, folder: Path, name: str, dimension: int) -> None:
         self._db = open_folder(folder)
-        self.name = recipe_table
+        self.name = name
         self.dimension = dimension
         self._table: Any = None
         self._newest: Snapshot | None = None
@@ -108,17 +97,23 @@ class PassageTable:
         """Whether the table is there."""
         return self._table is not None or self.name in self._db.list_tables().tables
 
-    def create(self, languages: Sequence[str]) -> None:
+    def create(self) -> None:
         """Make the table with its indexes, unless it is there."""
-        if self.exists():
-            return
         import pyarrow as pa
-        from lancedb.index import BTree, LabelList
+        from lancedb.index import FTS, BTree, LabelList
 
+        # A process that died may have left the table without some of them.
         table = self._db.create_table(self.name, schema=schema(pa, self.dimension), exist_ok=True)
-        table.create_index("searched", config=analyzer(languages))
-        table.create_index("groups", config=LabelList())
-        table.create_index("source", config=BTree())
+        there = {index.columns[0] for index in table.list_indices()}
+        # The terms are analysed already: the store only matches them.
+        words = FTS(
+            base_tokenizer="whitespace", stem=False, remove_stop_words=False, lower_case=False,
+            ascii_folding=False, max_token_length=None,
+        )  # fmt: skip
+        kinds = {"terms": words, "groups": LabelList(), "source": BTree(), "digest": BTree()}
+        for column, config in kinds.items():
+            if column not in there:
+                table.create_index(column, config=config)
 
     def drop(self) -> None:
         """Remove the table and everything in it."""
@@ -126,41 +121,69 @@ class PassageTable:
             self._db.drop_table(self.name)
             self._table = None
 
-    def states(self) -> dict[str, DocumentState]:
-        """What the table holds, by source."""
+    def states(self, sources: Collection[str] | None = None) -> dict[str, DocumentState]:
+        """What the table holds, by source; of ``sources`` only, where they are given."""
         columns = ["document", "source", "fingerprint", "groups", "fields"]
-        found: dict[str, DocumentState] = {}
-        counts: dict[str, int] = {}
-        for row in self._open().search().select(columns).to_list():
-            source = row["source"]
-            counts[source] = counts.get(source, 0) + 1
-            if source not in found:
-                found[source] = DocumentState(
-                    row["document"],
-                    source,
-                    row["fingerprint"],
-                    readers(row["groups"]),
-                    json.loads(row["fields"]),
-                    0,
+        where = "place = 0"
+        if sources is not None and len(sources) <= NAMED:  # else reading all is quicker
+            where += f" AND {one_of('source', sources)}" if sources else " AND FALSE"
+        first = self._open().search().where(where).select(columns)
+        same: dict[str, tuple[frozenset[str], Fields]] = {}  # most documents share what they have
+        found = {}
+        for batch in first.to_batches():
+            for row in batch.to_pylist():
+                key = json.dumps([sorted(row["groups"]), row["fields"]])
+                if key not in same:
+                    same[key] = readers(row["groups"]), json.loads(row["fields"])
+                found[row["source"]] = DocumentState(
+                    row["document"], row["source"], row["fingerprint"], *same[key]
                 )
-        return {
-            s: DocumentState(d.document, s, d.fingerprint, d.groups, d.fields, counts[s])
-            for s, d in found.items()
-        }
+        return found
 
-    def vectors(self, sources: Iterable[str]) -> dict[str, "NDArray[np.float32]"]:
-        """The stored vectors of these sources, by the text they were made from."""
-        where = one_of("source", sources)
+    def sizes(self) -> tuple[int, int]:
+        """How many documents and passages the table holds."""
+        table = self._open()
+        return int(table.count_rows("place = 0")), int(table.count_rows())
+
+    def vectors(self, texts: Iterable[str]) -> dict[str, "NDArray[np.float32]"]:
+        """The stored vectors of these texts, whichever passages they belong to."""
+        where = one_of("digest", {digest_of(text) for text in texts})
         rows = self._open().search().where(where).select(["searched", "vector"]).to_arrow()
-        matrix = vector_matrix(rows["vector"], self.dimension)
+        matrix = vector_matrix(rows["vector"])
         return dict(zip(rows["searched"].to_pylist(), matrix, strict=True))
 
-    def replace(self, sources: Sequence[str], rows: Sequence[Row]) -> None:
+    def append(self, rows: Iterable[Row]) -> None:
+        """Add ``rows`` of sources that the table holds nothing of, in one commit.
+
+        They are taken as they come: a long document is never in memory as a whole. The cost does
+        not depend on what the table holds, as that of ``replace`` does.
+        """
+        import pyarrow as pa
+
+        failures: list[BaseException] = []
+
+        def batches() -> Iterator[Any]:
+            try:
+                yield from self._batches(rows)
+            except BaseException as error:
+                failures.append(error)
+                raise
+
+        reader = pa.RecordBatchReader.from_batches(schema(pa, self.dimension), batches())
+        try:
+            self._open().add(reader)
+        except Exception as error:
+            # The store tells an error of ours as one of its own, in words only.
+            raise (failures[0] if failures else error) from None
+
+    def replace(self, sources: Sequence[str], rows: Iterable[Row]) -> None:
         """Make ``rows`` all that the table holds of ``sources``, in one commit."""
         import pyarrow as pa
 
-        if not rows:
-            self._open().delete(one_of("source", sources))
+        # A change is merged: that joins all ids of the table, and the store wants all rows at once.
+        batches = list(self._batches(rows))
+        if not batches:
+            self.remove(sources)
             return
         (
             self._open()
@@ -168,21 +191,65 @@ class PassageTable:
             .when_matched_update_all()
             .when_not_matched_insert_all()
             .when_not_matched_by_source_delete(one_of("source", sources))
-            .execute(to_arrow(pa, rows, self.dimension))
+            .execute(pa.Table.from_batches(batches))
         )
 
-    def optimize(self) -> None:
-        """Fold new rows into the indexes and small files into large ones."""
-        self._open().optimize()
+    def remove(self, sources: Sequence[str]) -> None:
+        """Let the table hold nothing of ``sources``."""
+        for start in range(0, len(sources), NAMED):
+            self._open().delete(one_of("source", sources[start : start + NAMED]))
 
-    def snapshot(self) -> "Snapshot":
+    def _batches(self, rows: Iterable[Row]) -> Iterator[Any]:
+        import pyarrow as pa
+
+        rest = iter(rows)
+        while some := list(islice(rest, AT_ONCE)):
+            yield to_arrow(pa, some, self.dimension)
+
+    def fold(self, finished: bool = True) -> None:
+        """Fold new rows into the indexes, and small files into large ones.
+
+        While more rows are to come (not ``finished``) only when many have gathered, and at the end
+        unless there are so few that searching them one by one costs nothing.
+        """
+        table = self._open()
+        new, rows = self._unfolded(), table.count_rows()
+        few = max(1, min(FEW, FEW_SHARE * rows))
+        if new < (few if finished else max(FOLD_ROWS, FOLD_SHARE * rows)):
+            return
+        table.optimize(cleanup_older_than=KEEP_VERSIONS)
+        if rows > RESIDENT:
+            self._part(rows)
+
+    def _unfolded(self) -> int:
+        """Rows that the word index does not know yet."""
+        stats = self._open().index_stats("terms_idx")
+        return stats.num_unindexed_rows if stats else 0
+
+    def _part(self, rows: int) -> None:
+        """Part the vectors so that near ones lie together, unless they are parted well enough."""
+        from lancedb.index import IvfFlat
+
+        table = self._open()
+        older = [i.name for i in table.list_indices() if i.columns == ["vector"]]
+        parts = max((int(name.rpartition("_")[2]) for name in older), default=0)
+        if rows < parts * PART * GROWTH:
+            return
+        parts = rows // PART
+        # Flat: the vectors as they are. Codes of 8 bits would be smaller and cost exactness.
+        config = IvfFlat(distance_type="cosine", num_partitions=parts, sample_rate=TRAINING)
+        table.create_index("vector", config=config, name=f"vectors_{parts}")
+        for name in older:
+            table.drop_index(name)
+
+    def snapshot(self) -> Snapshot:
         """The newest version, held still. Raises IndexStoreError when nothing was ingested."""
         name = self.version()
         kept = self._newest
         if kept is None or kept.version != name:
             held = self._db.open_table(self.name)
             held.checkout(int(name.rpartition("@")[2]))
-            kept = self._newest = Snapshot(held, name, self.dimension)
+            kept = self._newest = Snapshot(held, name)
         return kept
 
     def version(self) -> str:
@@ -197,97 +264,6 @@ class PassageTable:
         return self._table
 
 
-class Snapshot:
-    """One version of the passages; safe to share between threads."""
-
-    def __init__(self, table: Any, version: str, dimension: int) -> None:
-        self._table = table
-        self.version = version
-        self._dimension = dimension
-        self._size = int(table.count_rows())
-        self._resident: tuple[NDArray[np.int64], Matrix] | None = None
-        self._seen: dict[str, NDArray[np.bool_]] = {}  # by the store's condition
-        self._kept: dict[int, Passage] = {}  # what was read lately; a version never changes
-
-    def dense(self, vector: "NDArray[np.float32]", query: Query, k: int) -> Hits:
-        """The ``k`` passages nearest by cosine that the query may see; scores are cosines."""
-        if self._size <= RESIDENT:
-            return self._nearest(vector, query, k)
-        search = self._table.search(vector, vector_column_name="vector").distance_type("cosine")
-        found = self._run(search, "_distance", query, k)
-        return Hits(found[0], 1.0 - found[1])
-
-    def lexical(self, text: str, query: Query, k: int) -> Hits:
-        """The ``k`` passages best by BM25 that the query may see; scores are BM25's."""
-        from lancedb.query import MatchQuery
-
-        search = self._table.search(MatchQuery(text, "searched"), query_type="fts")
-        return Hits(*self._run(search, "_score", query, k))
-
-    def passages(self, rows: "NDArray[np.int64]") -> tuple[Passage, ...]:
-        """The passages at ``rows``, in that order."""
-        kept = self._kept  # another thread may put a new one in its place
-        missing = [row for row in rows.tolist() if row not in kept]
-        fetched = dict(zip(missing, self._fetch(missing), strict=True)) if missing else {}
-        if len(kept) + len(fetched) > KEPT:
-            self._kept = dict(fetched)
-        else:
-            kept.update(fetched)
-        return tuple(fetched[row] if row in fetched else kept[row] for row in rows.tolist())
-
-    def _nearest(self, vector: "NDArray[np.float32]", query: Query, k: int) -> Hits:
-        """``dense`` in memory: a product of a few MB is quicker than a call to the store."""
-        import numpy as np
-
-        held = self._resident
-        if held is None:
-            found = self._table.search().with_row_id(True).select(["vector"]).to_arrow()
-            matrix = vector_matrix(found["vector"], self._dimension)
-            held = self._resident = found["_rowid"].to_numpy().astype(np.int64), matrix
-        rows, matrix = held
-        may_see = self._visible(rows, query)
-        # not matrix @ vector: BLAS shares that among threads, and waits for cores that are busy
-        rows, cosines = rows[may_see], np.vecdot(matrix, vector)[may_see].astype(np.float64)
-        best = np.argsort(-cosines, kind="stable")[:k]
-        return Hits(rows[best], cosines[best])
-
-    def _visible(self, rows: "NDArray[np.int64]", query: Query) -> "NDArray[np.bool_]":
-        """Which of ``rows`` the query may see. The store decides, once for each condition."""
-        import numpy as np
-
-        condition = visible(query)
-        known = self._seen
-        if condition not in known:
-            found = self._table.search().where(condition).with_row_id(True).select(["id"])
-            may_see = np.isin(rows, found.to_arrow()["_rowid"].to_numpy().astype(np.int64))
-            if len(known) >= READERS:
-                known = self._seen = {}
-            known[condition] = may_see
-            return may_see
-        return known[condition]
-
-    def _fetch(self, rows: Sequence[int]) -> list[Passage]:
-        columns = [*ITEM_COLUMNS, "searched", "vector"]
-        found = self._table.take_row_ids(list(rows)).with_row_id().select(columns).to_arrow()
-        vectors = vector_matrix(found["vector"], self._dimension)
-        texts = found["searched"].to_pylist()
-        items = map(to_item, found.select(ITEM_COLUMNS).to_pylist())
-        read = map(Passage, items, texts, vectors)
-        # LanceDB answers in an order of its own, whatever order was asked for
-        by_row = dict(zip(found["_rowid"].to_pylist(), read, strict=True))
-        return [by_row[row] for row in rows]
-
-    def _run(
-        self, search: Any, score: str, query: Query, k: int
-    ) -> "tuple[NDArray[np.int64], NDArray[np.float64]]":
-        import numpy as np
-
-        search = search.where(visible(query), prefilter=True).with_row_id(True)
-        found = search.select([score]).limit(k).to_arrow()
-        rows = found["_rowid"].to_numpy().astype(np.int64)
-        return rows, found[score].to_numpy().astype(np.float64)
-
-
 def open_folder(folder: Path) -> Any:
     """The LanceDB in ``folder``; every read looks for newer versions first."""
     # Lance writes warnings of its own to stderr, which is ours to keep readable.
@@ -296,122 +272,19 @@ def open_folder(folder: Path) -> Any:
     import lancedb
 
     folder.mkdir(parents=True, exist_ok=True)
-    return lancedb.connect(folder, read_consistency_interval=timedelta(0))
+    return lancedb.connect(folder, read_consistency_interval=timedelta(0), session=caches())
+
+
+@cache
+def caches() -> Any:
+    """What this process keeps of all tables in memory; LanceDB's own default is 7 GB."""
+    import lancedb
+
+    return lancedb.Session(
+        index_cache_size_bytes=INDEX_CACHE, metadata_cache_size_bytes=METADATA_CACHE
+    )
 
 
 def table_names(folder: Path) -> list[str]:
     """The passage tables of a folder."""
     return [n for n in open_folder(folder).list_tables().tables if n.startswith("passages_")]
-
-
-def analyzer(languages: Sequence[str]) -> Any:
-    """How words are cut and stemmed for BM25: by the first language named."""
-    from lancedb.index import FTS
-
-    language = SNOWBALL.get(languages[0]) if languages else None
-    if language is None:
-        return FTS(stem=False, remove_stop_words=False, ascii_folding=True)
-    return FTS(
-        language=language.capitalize(), stem=True, remove_stop_words=True, ascii_folding=True
-    )
-
-
-def visible(query: Query) -> str:
-    """The store's condition for what ``query`` may see: its groups, and its fields.
-
-    >>> visible(Query("q", groups=frozenset({"hr"}), fields={"year": 2026}))
-    "array_has_any(groups, ['', 'hr']) AND array_has(tags, 'year=2026')"
-    """
-    groups = ", ".join(quoted(g) for g in sorted({EVERYBODY, *query.groups}))
-    conditions = [f"array_has_any(groups, [{groups}])"]
-    conditions += [f"array_has(tags, {quoted(t)})" for t in tags(query.fields)]
-    return " AND ".join(conditions)
-
-
-def one_of(column: str, values: Iterable[str]) -> str:
-    """A condition that holds where ``column`` is one of ``values``."""
-    return f"{column} IN ({', '.join(quoted(v) for v in values)})"
-
-
-def quoted(value: str) -> str:
-    """A SQL string.
-
-    >>> quoted("it's")
-    "'it''s'"
-    """
-    return "'" + value.replace("'", "''") + "'"
-
-
-def tags(fields: Fields) -> list[str]:
-    """Fields as the store filters them.
-
-    >>> tags({"lang": "en", "draft": False})
-    ['draft=false', 'lang=en']
-    """
-    text = {k: v if isinstance(v, str) else json.dumps(v) for k, v in fields.items()}
-    return sorted(f"{k}={v}" for k, v in text.items())
-
-
-def readers(groups: Iterable[str]) -> frozenset[str]:
-    """Groups as the types have them: public is the empty set."""
-    return PUBLIC if EVERYBODY in groups else frozenset(groups)
-
-
-def to_item(row: Mapping[str, Any]) -> Item:
-    """A passage from its row."""
-    return Item(
-        id=row["id"],
-        text=row["text"],
-        document=row["document"],
-        start=row["start"],
-        end=row["end"],
-        headings=tuple(row["headings"]),
-        page=row["page"],
-        fields=json.loads(row["fields"]),
-        groups=readers(row["groups"]),
-    )
-
-
-def to_arrow(pa: Any, rows: Sequence[Row], dimension: int) -> Any:
-    """Rows as an Arrow table."""
-    import numpy as np
-
-    flat = np.concatenate([row.vector for row in rows]).astype(np.float32)
-    items = [row.item for row in rows]
-    columns = {
-        "id": [i.id for i in items],
-        "document": [i.document for i in items],
-        "source": [r.source for r in rows],
-        "fingerprint": [r.fingerprint for r in rows],
-        "text": [i.text for i in items],
-        "searched": [r.searched for r in rows],
-        "headings": [list(i.headings) for i in items],
-        "start": [i.start for i in items],
-        "end": [i.end for i in items],
-        "page": [i.page for i in items],
-        "fields": [json.dumps(dict(i.fields), sort_keys=True) for i in items],
-        "tags": [tags(i.fields) for i in items],
-        "groups": [sorted(i.groups - {EVERYBODY}) or [EVERYBODY] for i in items],
-        "vector": pa.FixedSizeListArray.from_arrays(pa.array(flat), dimension),
-    }
-    return pa.table(columns, schema=schema(pa, dimension))
-
-
-def schema(pa: Any, dimension: int) -> Any:
-    """The columns of a passage table."""
-    text, texts, number = pa.string(), pa.list_(pa.string()), pa.int64()
-    kinds = {
-        "id": text, "document": text, "source": text, "fingerprint": text, "text": text,
-        "searched": text, "headings": texts, "start": number, "end": number, "page": number,
-        "fields": text, "tags": texts, "groups": texts,
-        "vector": pa.list_(pa.float32(), dimension),
-    }  # fmt: skip
-    return pa.schema([pa.field(name, kind) for name, kind in kinds.items()])
-
-
-def vector_matrix(column: Any, dimension: int) -> "Matrix":
-    """A vector column as rows of float32."""
-    import numpy as np
-
-    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-    return np.asarray(flat, dtype=np.float32).reshape(-1, dimension)

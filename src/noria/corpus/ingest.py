@@ -1,53 +1,51 @@
 """From files to searchable passages: only what changed is read, and nothing half done shows.
 
-Each batch of documents is one commit of the table, so that a crash between two leaves whole
-documents. A new recipe is built in a table of its own and made live in one step at the end.
+A new recipe is built in a table of its own and made live in one step at the end.
 """
 
+import errno
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+import stat
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
 from time import perf_counter
 
 from noria.corpus.discover import Found, discover
-from noria.corpus.index import DocumentState, PassageTable, Recipe, Row
+from noria.corpus.disk import told_when_full
+from noria.corpus.index import DocumentState, PassageTable, Recipe
 from noria.corpus.live import LivePassages
-from noria.corpus.load import load
-from noria.corpus.split import embedding_text
+from noria.corpus.reading import Limits, read_all
+from noria.corpus.write import Failure, Work, Written, write
 from noria.errors import ExtractionError, UsageError
 from noria.jobs import locked, silent
 from noria.protocols import Encoder, Progress, Splitter
-from noria.types import PUBLIC, Document, Fields, Item
+from noria.types import PUBLIC, Document, Fields
 
-BATCH = 256  # passages embedded and committed together: seconds of work, a few MB
-EXTRACTION = 1  # raise when the loaders read a file differently: it is then read again
-WORKERS = max(2, min(8, os.cpu_count() or 2))
+EXTRACTION = 2  # raise when the loaders read a file differently: it is then read again
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A file that was not taken, and why."""
-
-    path: str
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """A document to bring up to date: where it is from, what it is like now, how to read it."""
+class File:
+    """A file to bring up to date: where it is, and who may read what is in it."""
 
     id: str
+    path: Path
     source: str
-    fingerprint: str
-    read: Callable[[], Document]
-    groups: frozenset[str] = PUBLIC
+    groups: frozenset[str]
+    fields: Fields
+
+    def fingerprint(self, digest: str) -> str:
+        """Digest of all that decides the document's passages, besides the recipe."""
+        parts = [*extraction(), digest, self.id, sorted(self.groups)]
+        decided = json.dumps([*parts, dict(self.fields)], sort_keys=True)
+        return hashlib.sha256(decided.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +66,21 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Ingestion:
-    """What an ingestion needs, whatever the files."""
+    """What an ingestion needs, whatever the files.
+
+    ``source``: where the encoder is from, noted beside the index that it makes. ``accept`` is
+    asked whether a new table may take the old one's place; without it, it may.
+    """
 
     live: LivePassages
     encoder: Encoder
     splitter: Splitter
     languages: tuple[str, ...]
     lock: Path
-    max_file_mb: int = 100
+    limits: Limits = field(default_factory=Limits)
+    source: str = ""
     progress: Progress = silent
+    accept: Callable[[PassageTable, PassageTable], bool] | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -90,235 +94,219 @@ class Ingestion:
         groups: frozenset[str] | None = None,
         fields: Fields | None = None,
         prune: bool = False,
+        gone: Sequence[str | Path] = (),
     ) -> Report:
         """Bring the index up to date with ``paths``; without any, with all it knows.
 
         ``groups`` and ``fields``: None keeps what a known document has, and a new one is public
         and without fields. A new recipe becomes live only when every known document is in its
         table: one that fails keeps the old index live, and with it its groups. ``prune`` removes
-        documents whose files left ``paths``. Raises UsageError for a path that does not exist,
-        BusyError while another process ingests.
+        documents whose files left ``paths``; ``gone`` are sources that leave without being looked
+        for. Raises UsageError for a path that does not exist, BusyError while
+        another process ingests.
         """
         started = perf_counter()
-        files = list(discover(paths))
-        with locked(self.lock, "ingesting"):
-            table, known = self._tables(now)
-            named = [f for f in files if not f.skipped]
-            wanted = self._wanted(named, known, all_known=not paths)
-            works, failed = self._examine(wanted, known, groups, fields)
-            states = table.states()
-            todo = [w for w in works if unlike(w, states.get(w.source))]
-            failed += write(table, self.splitter, self.encoder, todo, self.progress)
-            left = gone(known, wanted, paths) if prune else []
-            failed = [
-                f for f in failed if f.path not in {known[source].document for source in left}
-            ]
+        found = list(discover(paths))
+        with locked(self.lock, "ingesting"), told_when_full(self.lock.parent):
+            refresh = not paths and not gone
+            leaving = {source_of(path) for path in gone}
+            named = None if refresh or prune else leaving | {source_of(f.path) for f in found}
+            table, known = self._tables(now, named)
+            wanted = self._wanted(found, known, refresh)
+            files, failed = self._examine(wanted, known, groups, fields)
+            held = known if self.live.name() == table.name else table.states()
+            todo = [f for f, fingerprint in files if unlike(fingerprint, held.get(f.source))]
+            left = known.keys() & leaving
+            left |= missing(known, paths) if prune else set()
+            written = self._write(table, todo, set(held))
+            failed = [f for f in failed if f.path not in {known[s].document for s in left}]
+            failed += written.failed
             broken = {f.path for f in failed}
-            left += [w.source for w in todo if w.id in broken and regrouped(w, known)]
+            left |= {f.source for f in todo if f.id in broken and regrouped(f, known)}
             if left:
-                table.replace(left, [])
-            removed = len(left)
-            if todo or removed:
-                self.progress("indexing", 0, 1)
-                table.optimize()
-                self.progress("indexing", 1, 1)
-            kept = set(known) - set(left)
-            if self.live.name() != table.name and not broken & {known[s].document for s in kept}:
-                self.live.switch(self.recipe, now)
-            live = self.live.table(self.live.name() or table.name)
-            after = live.states()
-        done = [w for w in todo if w.id not in broken]
+                table.remove(sorted(left))
+            self.progress("indexing", 0, 1)
+            table.fold()
+            self.progress("indexing", 1, 1)
+            complete = not broken & {known[source].document for source in set(known) - left}
+            live = self._switched(table, complete, now)
+            documents, passages = live.sizes()
         return Report(
-            documents=len(after),
-            added=sum(w.source not in known for w in done),
-            updated=sum(w.source in known for w in done),
-            removed=removed,
-            unchanged=len(works) - len(todo),
+            documents=documents,
+            added=sum(work.source not in known for work in written.done),
+            updated=sum(work.source in known for work in written.done),
+            removed=len(left),
+            unchanged=len(files) - len(todo),
             failed=tuple(failed),
-            skipped=tuple(Failure(f.id, f.skipped) for f in files if f.skipped),
-            passages=sum(s.passages for s in after.values()),
+            skipped=tuple(Failure(f.id, f.skipped) for f in found if f.skipped),
+            passages=passages,
             index_version=live.version(),
             seconds=perf_counter() - started,
         )
 
-    def _tables(self, now: datetime) -> tuple[PassageTable, Mapping[str, DocumentState]]:
-        """The table to fill, and what is known from the live one."""
+    def _tables(
+        self, now: datetime, named: Collection[str] | None
+    ) -> tuple[PassageTable, Mapping[str, DocumentState]]:
+        """The table to fill, and what is known from the live one: of ``named``, if that will do."""
         table = self.live.table(self.recipe.table)
         live = self.live.name()
         self.live.sweep([table.name, live or table.name])
-        table.create(self.languages)
+        table.create()
         if live is None:  # the first time: documents show as they come
-            self.live.switch(self.recipe, now)
+            self.live.switch(self.recipe, now, self.source)
             live = table.name
+        if live == table.name:
+            return table, table.states(named)
         known = self.live.table(live).states()
-        if live != table.name:
-            forget(table, known)
+        forget(table, known)
         return table, known
 
     def _wanted(
-        self, files: Sequence[Found], known: Mapping[str, DocumentState], all_known: bool
+        self, found: Sequence[Found], known: Mapping[str, DocumentState], refresh: bool
     ) -> list[Found]:
         """The files to look at: those named, and all known ones where a table is built anew."""
-        sources = {str(f.path.resolve()) for f in files}
-        if not all_known and self.live.name() == self.recipe.table:
-            return list(files)
+        named = [f for f in found if not f.skipped]
+        if not refresh and self.live.name() == self.recipe.table:
+            return named
+        sources = {source_of(f.path) for f in named}
         others = [Found(s.document, Path(s.source)) for s in known.values()]
-        return [*files, *(f for f in others if str(f.path) not in sources)]
+        return [*named, *(f for f in others if str(f.path) not in sources)]
 
     def _examine(
         self,
-        files: Iterable[Found],
+        wanted: Sequence[Found],
         known: Mapping[str, DocumentState],
         groups: frozenset[str] | None,
         fields: Fields | None,
-    ) -> tuple[list[Work], list[Failure]]:
-        """What each file is like now; only its bytes are read."""
-        works, failed = [], []
-        for file in files:
-            source = str(file.path.resolve())
+    ) -> tuple[list[tuple[File, str]], list[Failure]]:
+        """Each file with the fingerprint that it has now, empty for one that is not known."""
+        files, failed = [], []
+        for done, one in enumerate(wanted, 1):
+            source = source_of(one.path)
             state = known.get(source)
-            kept_groups = state.groups if state else frozenset()
-            kept_fields = state.fields if state else {}
+            had = (state.groups, state.fields) if state else (PUBLIC, {})
+            file = File(
+                one.id,
+                one.path,
+                source,
+                had[0] if groups is None else groups,
+                had[1] if fields is None else fields,
+            )
             try:
-                works.append(
-                    self._work(
-                        file,
-                        source,
-                        kept_groups if groups is None else groups,
-                        kept_fields if fields is None else fields,
-                    )
-                )
+                files.append((file, file.fingerprint(digest_of(one.path)) if state else ""))
             except OSError as error:
                 gone = "its file is gone; 'noria ingest --prune' removes it from the index"
                 reason = gone if isinstance(error, FileNotFoundError) else error.strerror
-                failed.append(Failure(file.id, str(reason)))
-        return works, failed
+                failed.append(Failure(one.id, str(reason)))
+            self.progress("looking", done, len(wanted))
+        return files, failed
 
-    def _work(self, file: Found, source: str, groups: frozenset[str], fields: Fields) -> Work:
-        path, limit = file.path, self.max_file_mb
+    def _write(self, table: PassageTable, files: Sequence[File], held: set[str]) -> Written:
+        """Read the files and write what is in them."""
+        return write(
+            table,
+            self.splitter,
+            self.encoder,
+            parsed(files, self.limits),
+            held,
+            self.languages,
+            len(files),
+            self.progress,
+        )
 
-        def read() -> Document:
-            return replace(load(path, file.id, limit), groups=groups, fields=fields)
+    def _switched(self, table: PassageTable, complete: bool, now: datetime) -> PassageTable:
+        """The table that is live from now on: ``table``, if it is complete and accepted."""
+        name = self.live.name()
+        if name in (None, table.name):
+            return table
+        old = self.live.table(str(name))
+        if not complete or (self.accept and not self.accept(old, table)):
+            return old
+        self.live.switch(self.recipe, now, self.source)
+        return table
 
-        return Work(file.id, source, fingerprint(path, file.id, groups, fields), read, groups)
+
+def parsed(
+    files: Sequence[File], limits: Limits
+) -> Iterator[tuple[Work, Document | ExtractionError]]:
+    """Each file with its document, or the reason why there is none.
+
+    The fingerprint is made of the bytes that were read: a file that has changed since it was
+    looked at is seen to differ the next time.
+    """
+    with closing(read_all(files, limits)) as answers:
+        for file, answer in answers:
+            if isinstance(answer, ExtractionError):
+                yield Work(file.id, file.source, ""), answer
+                continue
+            work = Work(file.id, file.source, file.fingerprint(answer.digest))
+            yield (
+                work,
+                replace(
+                    answer.document, source=file.source, groups=file.groups, fields=file.fields
+                ),
+            )
 
 
-def gone(
-    known: Mapping[str, DocumentState], wanted: Sequence[Found], roots: Sequence[str | Path]
-) -> list[str]:
+@cache  # asked for every file, and slow to find
+def extraction() -> tuple[int, str]:
+    """What reads a file: Noria's loaders, and the library below them."""
+    return EXTRACTION, version("kreuzberg")
+
+
+def missing(known: Collection[str], roots: Sequence[str | Path]) -> set[str]:
     """The known sources below ``roots`` (anywhere, without any) whose files are gone."""
-    there = {str(f.path.resolve()) for f in wanted if f.path.exists()}
-    folders = [Path(os.path.realpath(root)) for root in roots]
-    return [
-        source
-        for source in known
-        if source not in there and (not folders or within(Path(source), folders))
-    ]
+    folders = {source_of(root) for root in roots}
+    return {s for s in known if (not folders or below(s, folders)) and is_gone(s)}
 
 
-def regrouped(work: Work, known: Mapping[str, DocumentState]) -> bool:
+def is_gone(source: str) -> bool:
+    """Whether there is no such file; one that may not be looked at is not gone."""
+    try:
+        os.stat(source)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def below(source: str, folders: Set[str]) -> bool:
+    """Whether ``source`` is one of ``folders`` or lies in one."""
+    return source in folders or not folders.isdisjoint(map(str, Path(source).parents))
+
+
+def regrouped(file: File, known: Mapping[str, DocumentState]) -> bool:
     """Whether the index still shows the document to other readers than it is now meant for.
 
     Such a document must leave even if it cannot be read: permissions fail closed.
     """
-    state = known.get(work.source)
-    return state is not None and state.groups != work.groups
+    state = known.get(file.source)
+    return state is not None and state.groups != file.groups
 
 
-def fingerprint(path: Path, name: str, groups: frozenset[str], fields: Fields) -> str:
-    """Digest of all that decides a document's passages, besides the recipe."""
+def source_of(path: str | Path) -> str:
+    """What makes a document the same document: its absolute path, links resolved."""
+    return os.path.realpath(path)
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    if not stat.S_ISREG(path.stat().st_mode):  # a pipe, in place of a known file, never ends
+        raise OSError(errno.EINVAL, "not a regular file")
     with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
-    parts = [EXTRACTION, version("kreuzberg"), content, name, sorted(groups), dict(fields)]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def unlike(work: Work, state: DocumentState | None) -> bool:
+def unlike(fingerprint: str, state: DocumentState | None) -> bool:
     """Whether the index does not hold the document as it is now."""
-    return state is None or state.fingerprint != work.fingerprint
-
-
-def within(path: Path, folders: Sequence[Path]) -> bool:
-    """Whether ``path`` is one of ``folders`` or below one."""
-    return any(path == folder or folder in path.parents for folder in folders)
+    return state is None or state.fingerprint != fingerprint
 
 
 def forget(table: PassageTable, known: Mapping[str, DocumentState]) -> None:
     """Remove from an older table what is no longer known, so that it does not come back."""
-    stale = [source for source in table.states() if source not in known]
-    if stale:
-        table.replace(stale, [])
-
-
-def write(
-    table: PassageTable,
-    splitter: Splitter,
-    encoder: Encoder,
-    works: Sequence[Work],
-    progress: Progress = silent,
-) -> list[Failure]:
-    """Read, split, embed and commit ``works``, batch by batch; return those that failed."""
-    failed: list[Failure] = []
-    batch: list[tuple[Work, list[Item]]] = []
-    progress("reading", 0, len(works))
-    for done, (work, parsed) in enumerate(side_by_side(works, splitter), 1):
-        if isinstance(parsed, ExtractionError):
-            failed.append(Failure(work.id, str(parsed)))
-        else:
-            batch.append((work, parsed))
-        if sum(len(items) for _, items in batch) >= BATCH:
-            commit(table, encoder, batch)
-            batch = []
-        progress("reading", done, len(works))
-    if batch:
-        commit(table, encoder, batch)
-    return failed
-
-
-def side_by_side(
-    works: Iterable[Work], splitter: Splitter
-) -> Iterator[tuple[Work, list[Item] | ExtractionError]]:
-    """Each work with its passages, in order; several are read at a time, a few ahead."""
-
-    def parse(work: Work) -> list[Item] | ExtractionError:
-        try:
-            return splitter.split(work.read())
-        except ExtractionError as error:
-            return error
-
-    queue = iter(works)
-    with ThreadPoolExecutor(WORKERS) as pool:
-        ahead: list[tuple[Work, Future[list[Item] | ExtractionError]]] = [
-            (work, pool.submit(parse, work)) for work in islice(queue, 2 * WORKERS)
-        ]
-        try:
-            while ahead:
-                work, future = ahead.pop(0)
-                yield work, future.result()
-                ahead += [(w, pool.submit(parse, w)) for w in islice(queue, 1)]
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def commit(
-    table: PassageTable, encoder: Encoder, batch: Sequence[tuple[Work, Sequence[Item]]]
-) -> None:
-    """Embed what has no vector yet, and replace the documents of ``batch`` in one commit."""
-    sources = [work.source for work, _ in batch]
-    texts = {
-        item.id: embedding_text(item, encoder.count, encoder.max_tokens)
-        for _, items in batch
-        for item in items
-    }
-    vectors = table.vectors(sources)
-    fresh = sorted(set(texts.values()) - vectors.keys())
-    vectors |= dict(zip(fresh, encoder.encode_passages(fresh), strict=True))
-    rows = [
-        Row(item, work.source, work.fingerprint, texts[item.id], vectors[texts[item.id]])
-        for work, items in batch
-        for item in items
-    ]
-    table.replace(sources, rows)
+    if stale := [source for source in table.states() if source not in known]:
+        table.remove(stale)
 
 
 def parse_groups(text: str | None) -> frozenset[str] | None:

@@ -1,12 +1,15 @@
 """Which passage table is read: one row of the SQL store, written last."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from noria.corpus.index import PassageTable, Recipe, Snapshot, table_names
+from noria.corpus.index import PassageTable, Recipe, table_names
+from noria.corpus.snapshot import Snapshot
 from noria.errors import IndexStoreError
+from noria.protocols import Encoder
 from noria.store.state import State
 
 ROW = "passages"
@@ -16,12 +19,23 @@ class LivePassages:
     """The passages that answers are made from, whichever table holds them now.
 
     ``encoder``: fingerprint of the encoder that will ask. Vectors of another one are never
-    compared with its own: reading them is an error that says what to do.
+    compared with its own: where the live ones are another's, ``encoder_of`` gives that one from
+    its source, and the snapshot is to be asked with it. Without, it is an error that says what to
+    do.
     """
 
-    def __init__(self, folder: Path, state: State, encoder: str, dimension: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        state: State,
+        encoder: str,
+        dimension: int,
+        encoder_of: Callable[[str], Encoder] | None = None,
+    ) -> None:
         self.folder, self.dimension = folder, dimension
         self._state, self._encoder = state, encoder
+        self._encoder_of = encoder_of
+        self._other: Encoder | None = None
         self._table: PassageTable | None = None
 
     def name(self) -> str | None:
@@ -37,23 +51,36 @@ class LivePassages:
         row = self._state.live(ROW)
         if row is None:
             raise IndexStoreError("nothing was ingested yet; run: noria ingest PATH")
-        if row["encoder"] != self._encoder:
-            raise IndexStoreError(
-                "the passages were embedded by another encoder than the one configured; "
-                "run 'noria ingest' to embed them again, or put models.encoder back"
-            )
+        other = None if row["encoder"] == self._encoder else self._its_own(row)
         table = self._table
         if table is None or table.name != row["table"]:
             table = self._table = self.table(row["table"])
-        return table.snapshot()
+        snapshot = table.snapshot()
+        snapshot.encoder = other  # always the same one: a table has one encoder
+        return snapshot
+
+    def _its_own(self, row: Mapping[str, Any]) -> Encoder:
+        """The encoder that made the live passages, which is not the one configured."""
+        if self._other is not None and self._other.fingerprint == row["encoder"]:
+            return self._other
+        if self._encoder_of is not None and row.get("source"):
+            found = self._encoder_of(row["source"])
+            if found.fingerprint == row["encoder"]:
+                self._other = found
+                return found
+        raise IndexStoreError(
+            "the passages were embedded by another encoder than the one configured; "
+            "run 'noria ingest' to embed them again, or put models.encoder back"
+        )
 
     def table(self, name: str) -> PassageTable:
         """A table of this folder."""
         return PassageTable(self.folder, name, self.dimension)
 
-    def switch(self, recipe: Recipe, now: datetime) -> None:
-        """Make ``recipe``'s table the one that is read."""
-        self._state.make_live(ROW, {"table": recipe.table, **asdict(recipe)}, now)
+    def switch(self, recipe: Recipe, now: datetime, source: str = "") -> None:
+        """Make ``recipe``'s table the one that is read; ``source``: where its encoder is from."""
+        row = {"table": recipe.table, **asdict(recipe), "source": source}
+        self._state.make_live(ROW, row, now)
 
     def sweep(self, keep: Sequence[str]) -> None:
         """Remove the tables that nothing points to."""

@@ -4,7 +4,6 @@ Documents are scored, not passages: one with several passages counts once, at it
 no command line; the collection is indexed by the same code as a user's files.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,13 +11,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from noria.corpus.index import PassageTable, Recipe
-from noria.corpus.ingest import Work, write
+from noria.corpus.write import Work, write
 from noria.evaluate import beir
 from noria.evaluate.beir import Collection, Judgements
 from noria.funnel.retrieve import DEPTH, Dense, Hybrid, Lexical
 from noria.jobs import locked, silent
 from noria.protocols import Encoder, Progress, Retriever, Splitter
-from noria.types import Candidate, Document, Query
+from noria.types import Candidate, Query
 
 if TYPE_CHECKING:
     from noria.protocols import Matrix
@@ -98,7 +97,7 @@ def evaluate(
     retrievers: dict[str, Retriever] = {
         "lexical": Lexical(passages),
         "dense": Dense(passages, asked),
-        "hybrid": Hybrid(passages, asked, language=languages[0] if languages else ""),
+        "hybrid": Hybrid(passages, asked),
     }
     metrics = {
         name: measured(collection.judgements, rankings(each, collection.questions, name, progress))
@@ -120,18 +119,22 @@ def indexed(
     folder = home / "evaluations"
     table = PassageTable(folder, f"{recipe.table}_{collection.digest[:12]}", encoder.dimension)
     with locked(folder / f"{table.name}.lock", "indexing this collection"):
-        table.create(languages)
+        table.create()
         held = table.states()
-        works = [work(document) for document in collection.documents if document.text.strip()]
-        write(table, splitter, encoder, [w for w in works if w.source not in held], progress)
-        table.optimize()  # always: a run may have been interrupted before this
+        missing = [d for d in collection.documents if d.text.strip() and d.source not in held]
+        digest = collection.digest
+        parsed = ((Work(d.id, d.source, digest), d) for d in missing)
+        write(
+            table,
+            splitter,
+            encoder,
+            parsed,
+            languages=languages,
+            total=len(missing),
+            progress=progress,
+        )
+        table.fold()
     return table
-
-
-def work(document: Document) -> Work:
-    """A document that is in memory, as work for the ingestion."""
-    digest = hashlib.sha256(document.text.encode(errors="surrogatepass")).hexdigest()
-    return Work(document.id, document.source, digest, lambda: document)
 
 
 def rankings(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from noria.corpus.index import tags
+from noria.corpus.columns import tags
 from noria.types import Candidate, Fields, Item, Query
 
 

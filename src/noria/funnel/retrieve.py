@@ -9,12 +9,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from noria.corpus.index import Hits, Passage, Snapshot
+from noria.corpus.snapshot import Hits, Passage, Snapshot
 from noria.errors import ConfigError
 from noria.funnel import fuse
 from noria.protocols import Encoder
 from noria.types import Candidate, Query, Retrieval
-from noria.words import content_words, coverage
+from noria.words import asked, coverage, stems, terms
 
 DEPTH = 100  # hits that each leg brings before the two are fused
 TRUSTED = 3  # best lexical hits that tell how well the question's words are covered
@@ -39,7 +39,7 @@ class Dense:
         clock = Clock()
         snapshot = self._passages.snapshot()
         clock.lap("snapshot")
-        vector = self._encoder.encode_queries([query.text])[0]
+        vector = (snapshot.encoder or self._encoder).encode_queries([query.text])[0]
         clock.lap("encode")
         hits = snapshot.dense(vector, query, k)
         found = snapshot.passages(hits.rows)
@@ -82,14 +82,13 @@ class Hybrid:
         k: int = DEPTH,
         fusion: str = "convex",
         alpha: float | None = None,
-        language: str = "en",
     ) -> None:
         if fusion not in ("convex", "rrf"):
             raise ConfigError(f"fusion: expected 'convex' or 'rrf', got {fusion!r}")
         if alpha is not None and not 0 <= alpha <= 1:
             raise ConfigError(f"alpha: expected 0 to 1, got {alpha}")
         self._passages, self._encoder, self.k = passages, encoder, k
-        self._fusion, self._alpha, self._language = fusion, alpha, language
+        self._fusion, self._alpha = fusion, alpha
 
     def retrieve(self, query: Query, k: int) -> Retrieval:
         """At most ``k`` passages, best first by the fused score."""
@@ -99,14 +98,14 @@ class Hybrid:
         with ThreadPoolExecutor(max_workers=1) as beside:  # the store's threads, not Python's, work
             words = beside.submit(snapshot.lexical, query.text, query, depth)
             clock.lap("snapshot")
-            vector = self._encoder.encode_queries([query.text])[0]
+            vector = (snapshot.encoder or self._encoder).encode_queries([query.text])[0]
             clock.lap("encode")
             near = snapshot.dense(vector, query, depth)
             lexical = words.result()
         clock.lap("legs")
         pool = Pool.of(snapshot, vector, near, lexical)
         clock.lap("fetch")
-        fused = self._fuse(query, pool)
+        fused = self._fuse(asked(query.text, snapshot.languages), pool)
         best = np.lexsort((pool.names, -fused))[:k]  # ties by id, so that runs repeat
         slate = tuple(
             Candidate(
@@ -119,26 +118,24 @@ class Hybrid:
         clock.lap("fuse")
         return Retrieval(slate, snapshot.version, clock.laps)
 
-    def _fuse(self, query: Query, pool: "Pool") -> fuse.Scores:
+    def _fuse(self, meant: Sequence[str], pool: "Pool") -> fuse.Scores:
         if not pool.found:
             return np.zeros(0)
-        weights = self._weights(query, pool)
+        weights = self._weights(meant, pool)
         if self._fusion == "rrf":
             return fuse.reciprocal_rank([pool.lexical_ranks, pool.dense_ranks], weights)
         return fuse.convex([pool.bm25, pool.cosines], weights)
 
-    def _weights(self, query: Query, pool: "Pool") -> tuple[float, float]:
-        """How much the lexical and the dense leg count."""
+    def _weights(self, meant: Sequence[str], pool: "Pool") -> tuple[float, float]:
+        """How much the lexical and the dense leg count, for the question's words ``meant``."""
         if self._alpha is not None:
             return 1 - self._alpha, self._alpha
         if self._fusion == "rrf":
             return 1.0, 1.0
-        wanted = set(content_words(query.text, self._language))
         best = np.argsort(-pool.bm25, kind="stable")[:TRUSTED]
+        hits = [pool.found[i] for i in best if pool.bm25[i] > 0]
         shares = [
-            coverage(wanted, set(content_words(pool.found[i].searched, self._language)))
-            for i in best
-            if pool.bm25[i] > 0
+            coverage(stems(meant, hit.language), terms(hit.searched, hit.language)) for hit in hits
         ]
         lexical = float(np.mean(shares)) if shares else 0.0
         return lexical**2, max(0.0, float(pool.cosines.max())) ** 2

@@ -1,29 +1,32 @@
 """Turns text into unit vectors with a sentence-transformers model in a local folder."""
 
 import hashlib
-import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from noria.errors import ModelError, SourceError
 from noria.models.cache import digest_of
+from noria.models.folder import dimension_of, read, window_of
 
 if TYPE_CHECKING:
     from noria.protocols import Matrix
 
 PASSAGE_NAMES = ("passage", "document", "corpus")  # what publishers call the passages' prompt
-UNBOUNDED = 100_000  # tokenizers without a limit state an absurd one
 
 
 class SentenceEncoder:
     """A sentence-transformers encoder: float32, unit length, on first use.
 
     Everything but the vectors is read from the folder's small files: torch is not imported before
-    the first ``encode_…``. Prompts come from the model's own configuration unless given. Safe to
-    use from several threads. Raises SourceError for a missing folder, ModelError for one that is
-    no encoder.
+    the first ``encode_…``. Prompts come from the model's own configuration unless given. Any number
+    of texts may be given at once. A text's vector does not depend on the texts beside it, but for
+    rounding: 1e-5. Safe to use from several threads. Raises SourceError for a missing folder,
+    ModelError for one that is no encoder.
+
+    On a processor, common encoders are computed by ``noria.models.bert``, without padding; others,
+    and all on an accelerator, by sentence-transformers, ``batch`` texts at a time.
     """
 
     def __init__(
@@ -56,7 +59,7 @@ class SentenceEncoder:
         self._dimension, self._window = dimension_of(path), window_of(path)
         self._digest = digest
         self._lock = threading.Lock()
-        self._model: Any = None
+        self._forward: Forward | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -94,9 +97,59 @@ class SentenceEncoder:
 
         if not texts:
             return np.zeros((0, self._dimension), dtype=np.float32)
+        with self._lock:
+            self._forward = self._forward or self._loaded()
+        return self._forward.encode(texts, prompt)
+
+    def _loaded(self) -> "Forward":
+        """The quickest way to this encoder's vectors on this machine."""
+        from noria.models.bert import Bert, computes
+
+        if computes(self._path) and on_processor(self._device):
+            return Bert(self._path, self._window)
+        return General(self._path, self._batch, self._device)
+
+
+class Forward(Protocol):
+    """Computes vectors of length 1; safe to share between threads."""
+
+    def encode(self, texts: Sequence[str], prompt: str) -> "Matrix":
+        """One row a text, each read with ``prompt`` before it; float32."""
+        ...
+
+
+class General:
+    """Whatever sentence-transformers can load, on whatever device it finds."""
+
+    def __init__(self, path: Path, batch: int, device: str | None) -> None:
+        import torch
+        from sentence_transformers import SentenceTransformer
+
+        from noria.models.quiet import quiet
+
+        self._batch = batch
+        self._lock = threading.Lock()
+        try:
+            with quiet():
+                self._model: Any = SentenceTransformer(
+                    str(path),
+                    device=device,
+                    local_files_only=True,
+                    trust_remote_code=False,
+                    model_kwargs={"dtype": torch.float32, "use_safetensors": True},
+                )
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise ModelError(
+                f"{path}: sentence-transformers cannot load it ({error}); "
+                "fetch it again, or choose another encoder"
+            ) from None
+
+    def encode(self, texts: Sequence[str], prompt: str) -> "Matrix":
+        """One row a text; the longest are encoded first, ``batch`` at a time."""
+        import numpy as np
+
         # One at a time: its tokenizer keeps state during a call, and torch uses all cores anyway.
         with self._lock:
-            self._model = self._model or self._loaded()
             rows = self._model.encode(
                 list(texts),
                 batch_size=self._batch,
@@ -107,66 +160,9 @@ class SentenceEncoder:
             )
         return np.asarray(rows, dtype=np.float32)
 
-    def _loaded(self) -> Any:
-        import torch
-        from sentence_transformers import SentenceTransformer
 
-        from noria.models.quiet import quiet
+def on_processor(device: str | None) -> bool:
+    """Whether ``device``, or without one the best that is there, is the processor."""
+    import torch
 
-        try:
-            with quiet():
-                return SentenceTransformer(
-                    str(self._path),
-                    device=self._device,
-                    local_files_only=True,
-                    trust_remote_code=False,
-                    model_kwargs={"dtype": torch.float32, "use_safetensors": True},
-                )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise ModelError(
-                f"{self._path}: sentence-transformers cannot load it ({error}); "
-                "fetch it again, or choose another encoder"
-            ) from None
-
-
-def read(path: Path) -> Mapping[str, Any]:
-    """A JSON object, empty where there is no such file."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: not readable as JSON ({error}); fetch the model again") from None
-    return value if isinstance(value, dict) else {"": value}
-
-
-def dimension_of(path: Path) -> int:
-    """Numbers in a vector: the last module that says so, else the transformer's width."""
-    width = read(path / "config.json").get("hidden_size")
-    for module in read(path / "modules.json").get("", []):
-        config = read(path / module.get("path", "") / "config.json") if module.get("path") else {}
-        width = config.get("out_features") or pooled(config) or width
-    if not isinstance(width, int):
-        raise ModelError(
-            f"{path}: its files do not say how wide its vectors are; is it an encoder?"
-        )
-    return width
-
-
-def pooled(config: Mapping[str, Any]) -> int:
-    """Width after pooling: several modes lie side by side."""
-    modes = sum(bool(on) for name, on in config.items() if name.startswith("pooling_mode_"))
-    return int(config.get("word_embedding_dimension", 0)) * max(1, modes)
-
-
-def window_of(path: Path) -> int:
-    """Tokens read of a text, special tokens included."""
-    stated = (
-        read(path / "sentence_bert_config.json").get("max_seq_length"),
-        read(path / "tokenizer_config.json").get("model_max_length"),
-        read(path / "config.json").get("max_position_embeddings"),
-    )
-    first = next((int(n) for n in stated if isinstance(n, int | float) and 0 < n < UNBOUNDED), None)
-    if first is None:
-        raise ModelError(f"{path}: its files do not say how much it reads; is it an encoder?")
-    return first
+    return not torch.accelerator.is_available() if device is None else device == "cpu"

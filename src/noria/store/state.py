@@ -4,6 +4,7 @@ SQLite by default; any SQLAlchemy URL works. Knows nothing of what the rows poin
 """
 
 import json
+import shutil
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +28,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from noria.errors import ConfigError, NoriaError
+
+SQLITE_BESIDE = 100_000  # bytes of the file that SQLite keeps beside the database, and some
 
 metadata = MetaData()
 
@@ -57,6 +60,8 @@ class State:
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
             shown = self._engine.url.render_as_string(hide_password=True)
+            if no_room(self._engine):
+                reason = "the disk is full; free some space and run again: nothing is lost"
             raise NoriaError(f"store.url: cannot open {shown}: {reason}") from None
 
     def live(self, name: str) -> dict[str, Any] | None:
@@ -93,6 +98,16 @@ def connect(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine, "connect", durable)
     return engine
+
+
+def no_room(engine: Engine) -> bool:
+    """Whether SQLite's file is on a full disk, where even reading needs a page beside it."""
+    place = Path(engine.url.database or "").parent
+    return (
+        engine.url.get_backend_name() == "sqlite"
+        and place.is_dir()
+        and shutil.disk_usage(place).free < SQLITE_BESIDE
+    )
 
 
 def durable(connection: Any, _: Any) -> None:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator
 
-from noria.corpus.extract import Extract
-from noria.corpus.plain import decode
+from noria.corpus.formats.extract import Extract
+from noria.corpus.formats.plain import decode
 from noria.types import Heading
 
 FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.S | re.M)

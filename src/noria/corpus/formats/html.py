@@ -1,12 +1,11 @@
 """HTML -> Markdown, without what surrounds the text."""
 
-import codecs
 import html
 import re
 
-from noria.corpus import markdown
-from noria.corpus.extract import Extract, kreuzberg
-from noria.corpus.plain import BYTE_ORDER_MARKS, decode, normalised
+from noria.corpus.formats import markdown, table
+from noria.corpus.formats.extract import Extract, kreuzberg
+from noria.corpus.formats.plain import BYTE_ORDER_MARKS, charset, decode, normalised
 
 CHARSET = re.compile(
     rb"<(?:meta\b[^<>]*?charset|\?xml\b[^<>]*?encoding)\s*=\s*[\"']?([\w.:-]+)", re.I
@@ -47,6 +46,7 @@ CODE_OR_LINK = re.compile(f"{CODE}|{markdown.LINK.pattern}")
 LINE_BREAKS = re.compile(r"(?:<br>[ \t]?)+")  # kept in cells: tables that only lay a page out
 PADDING = re.compile(r" {2,}")
 RULE = re.compile(r"-{4,}")
+TABLE_RULE = re.compile(r"[|\s:-]*")
 LINK_IN_CODE = re.compile(r"\[([^\[\]]{1,500})\]\((?:https?|mailto):[^()\s]*\)")
 
 
@@ -59,7 +59,7 @@ def extract(data: bytes) -> Extract:
     title = TITLE.search(source)
     bare = PARAGRAPH.sub("</p><p", FURNITURE.sub("", METADATA.sub("", source)))
     result = kreuzberg(bare.encode(), "text/html", output_format="markdown", html_options=OPTIONS)
-    text = tidied(without_contents(normalised(result.content)))
+    text = with_headers(tidied(without_contents(normalised(result.content))))
     if not text.strip():
         return Extract("")
     return markdown.structured(text, " ".join(html.unescape(title[1]).split()) if title else "")
@@ -73,7 +73,7 @@ def decoded(data: bytes) -> str:
         return decode(data)
     name = declared[1].decode("ascii", "replace").lower()
     try:
-        encoding = codecs.lookup(name).name
+        encoding = charset(name)
         # as browsers do: what is declared Latin-1 is Windows-1252
         text = data.decode("cp1252" if encoding in {"iso8859-1", "ascii"} else encoding)
     except (LookupError, UnicodeError):  # a declaration that is not true
@@ -116,6 +116,30 @@ def tidied_line(line: str) -> str:
     if line.startswith("|"):
         return RULE.sub("---", PADDING.sub(" ", line.replace("<br>", " ")))
     return LINE_BREAKS.sub(lambda found: "\n" * min(found[0].count("<"), 2), line)
+
+
+def with_headers(text: str) -> str:
+    """``text`` with its long tables row by row, each with its headers; what lays out stays."""
+    written: list[str] = []
+    rows: list[str] = []
+    for _, line, code in [*markdown.lines(text), (0, "", False)]:
+        if line.startswith("|") and not code:
+            rows.append(line)
+            continue
+        written += long_table(rows)
+        rows = []
+        written.append(line)
+    return "\n".join(written[:-1])
+
+
+def long_table(rows: list[str]) -> list[str]:
+    """The lines of a Markdown table, as lines of a list if it is long and has headers."""
+    if sum(map(len, rows)) <= table.SMALL or len(rows) < 3 or not TABLE_RULE.fullmatch(rows[1]):
+        return rows
+    cells = [table.cells_of(line) for line in (rows[0], *rows[2:])]
+    if not table.is_header(cells[0]):
+        return rows
+    return [block.text for block in table.blocks(cells)]
 
 
 def words(match: re.Match[str]) -> str:

@@ -3,9 +3,9 @@
 import codecs
 import re
 from collections.abc import Iterator
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
-from noria.corpus.extract import Extract
+from noria.corpus.formats.extract import Extract
 from noria.errors import ExtractionError
 from noria.types import Heading
 
@@ -17,11 +17,13 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# Python's own notations, some of them quadratic in the length of a line.
+NO_CHARSETS = {"punycode", "idna", "unicode-escape", "raw-unicode-escape", "utf-7", "undefined"}
 BINARY_SHARE = 0.01  # control characters: prose has none, compressed data a tenth
 # At least three: '--' begins a signature.
 UNDERLINE = re.compile(r"([=\-*~^\"#+`'.:_])\1{2,}")
-SLACK = 3  # characters by which a rule may be too long
-CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+SLACK = 3  # characters by which a rule may be too long: else it parts what is above and below
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]")  # and halves of letters
 LINE_END = re.compile(r"\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 
 
@@ -31,30 +33,63 @@ def extract(data: bytes) -> Extract:
     return Extract(text, tuple(headings(text)))
 
 
-def headings(text: str) -> Iterator[Heading]:
+def extract_certain(data: bytes) -> Extract:
+    """As ``extract``, where no suffix says that it is text: only what is plainly so."""
+    marked = any(data.startswith(mark) for mark, _ in BYTE_ORDER_MARKS)
+    try:
+        text = decode(data) if marked else data.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if CONTROL.search(text):
+        raise ExtractionError("no suffix tells its type, and it is not plainly text; rename it")
+    return extract(data)
+
+
+def headings(text: str, slack: int = SLACK) -> Iterator[Heading]:
     r"""Lines that are underlined from end to end, in the manner of reStructuredText.
 
-    The level is the order in which the kinds of lines first appear.
+    The level is the order in which the kinds of lines first appear. ``slack``: characters by
+    which a line may be too long.
 
     >>> list(headings("Guide\n=====\n\nPump\n----\nTurn it on."))
     [Heading(start=0, level=1, title='Guide'), Heading(start=13, level=2, title='Pump')]
     """
     kinds: list[tuple[str, bool]] = []
-    lines = [line.rstrip() for line in text.split("\n")]
-    starts = list(accumulate((len(line) + 1 for line in text.split("\n")), initial=0))
-    for i, (line, below) in enumerate(pairwise(lines)):
-        above = lines[i - 1] if i else ""
+    above, at = "", 0
+    for (start, line), (_, below) in pairwise(lines(text)):
         overlined = above == below
-        if underlines(below, line) and (overlined or not above):
+        if underlines(below, line, slack) and (overlined or not above):
             kind = (below[0], overlined)
             kinds += [] if kind in kinds else [kind]
-            yield Heading(starts[i - overlined], kinds.index(kind) + 1, line.strip())
+            yield Heading(at if overlined else start, kinds.index(kind) + 1, line.strip())
+        above, at = line, start
 
 
-def underlines(rule: str, title: str) -> bool:
+def lines(text: str) -> Iterator[tuple[int, str]]:
+    """Each line with its offset, without blanks at its end; one at a time, for long texts."""
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield start, text[start:end].rstrip()
+        start = end + 1
+    yield start, text[start:].rstrip()
+
+
+def underlines(rule: str, title: str, slack: int = SLACK) -> bool:
     """Whether ``rule`` is drawn under ``title``, about as long as it is."""
     drawn = UNDERLINE.fullmatch(rule) and any(map(str.isalnum, title))
-    return bool(drawn) and len(title) <= len(rule) <= len(title) + SLACK
+    return bool(drawn) and len(title) <= len(rule) <= len(title) + slack
+
+
+def charset(name: str) -> str:
+    """Python's name of a declared encoding. Raises LookupError for what no text is written in.
+
+    >>> charset("Latin1")
+    'iso8859-1'
+    """
+    known = codecs.lookup(name).name
+    if known in NO_CHARSETS:
+        raise LookupError(f"{name}: not an encoding of texts")
+    return known
 
 
 def decode(data: bytes) -> str:

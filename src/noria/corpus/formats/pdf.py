@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
-from noria.corpus.extract import Extract, kreuzberg
-from noria.corpus.plain import normalised
+from noria.corpus.formats.extract import Extract, kreuzberg
+from noria.corpus.formats.plain import normalised
 from noria.errors import ExtractionError
 from noria.types import Heading
 

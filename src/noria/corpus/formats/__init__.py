@@ -1,0 +1,1 @@
+"""One module a family of formats: its bytes -> text, headings and pages. Opens no file."""
