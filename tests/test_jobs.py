@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from noria.errors import BusyError
-from noria.jobs import ahead, locked, silent
+from noria.jobs import Ahead, Closed, locked, silent
 
 HOLD = """
 import sys
@@ -84,7 +84,7 @@ def test_working_ahead_keeps_order_and_hands_on_errors() -> None:
         yield from (1, 2, 3)
         raise ValueError("four")
 
-    items = ahead(three(), depth=2)
+    items = Ahead(three(), depth=2)
     assert [next(items), next(items), next(items)] == [1, 2, 3]
     with pytest.raises(ValueError, match="four"):
         next(items)
@@ -101,8 +101,35 @@ def test_working_ahead_is_bounded_and_ends_when_closed() -> None:
         finally:
             closed.set()
 
-    items = ahead(endless(), depth=2)
+    items = Ahead(endless(), depth=2)
     assert [next(items), next(items)] == [0, 1]
     items.close()
     assert closed.is_set()
     assert len(made) <= 6  # two taken, two that waited, one in hand, one being made
+
+
+def test_who_waits_is_told_when_another_closes() -> None:
+    release = threading.Event()
+
+    def slow():
+        yield 1
+        release.wait(10)
+        yield 2
+
+    items = Ahead(slow())
+    assert next(items) == 1
+    told = []
+
+    def wait() -> None:
+        try:
+            next(items)
+        except Closed as error:
+            told.append(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    time.sleep(0.05)
+    threading.Timer(0.2, release.set).start()
+    items.close()
+    waiting.join(10)
+    assert len(told) == 1

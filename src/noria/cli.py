@@ -112,6 +112,8 @@ def ingest(
 
     if public and groups is not None:
         raise UsageError("--public and --groups contradict each other; give one of them")
+    if groups is not None and not groups.strip():
+        raise UsageError("--groups is empty; expected names, or --public to let anybody read them")
     if watch and not paths:
         raise UsageError("--watch expects the files or folders to watch; name them")
     readers = frozenset[str]() if public else parse_groups(groups)

@@ -1,11 +1,11 @@
 """What every long job shares: one at a time, telling how far it is, working ahead."""
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from queue import Full, Queue
+from queue import Empty, Full, Queue
 from threading import Event, Thread
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from noria.errors import BusyError
 
@@ -39,40 +39,61 @@ def locked(path: Path, what: str, timeout: float = 0.0) -> Iterator[None]:
         lock.release()
 
 
-def ahead(items: Iterable[T], depth: int = 1) -> Generator[T, None, None]:
+class Ahead(Generic[T]):
     """``items``, made in a thread of their own while the last ones are still being used.
 
-    At most ``depth`` wait to be asked for. What they raise is raised here. Closing this iterator
-    ends them as soon as the one that is being made is done.
+    At most ``depth`` wait to be asked for. What they raise is raised here. Not a generator: it may
+    be closed by one thread while another waits for the next item, which then gets Closed. Closing
+    waits for the item that is being made.
     """
-    made: Queue[tuple[Literal["item", "error", "end"], Any]] = Queue(depth)
-    stopped = Event()
 
-    def put(kind: Literal["item", "error", "end"], value: Any) -> None:
-        while not stopped.is_set():
-            with suppress(Full):
-                return made.put((kind, value), timeout=PATIENCE)
+    def __init__(self, items: Iterable[T], depth: int = 1) -> None:
+        self._items = items
+        self._made: Queue[tuple[Literal["item", "error", "end"], Any]] = Queue(depth)
+        self._stopped = Event()
+        self._thread = Thread(target=self._make, daemon=True)
+        self._thread.start()
 
-    def make() -> None:
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        while True:
+            if self._stopped.is_set():
+                raise Closed("nobody asks for more")
+            with suppress(Empty):
+                kind, value = self._made.get(timeout=PATIENCE)
+                break
+        if kind == "item":
+            item: T = value
+            return item
+        self._put(kind, value)  # whoever asks again is told the same
+        raise value if kind == "error" else StopIteration
+
+    def close(self) -> None:
+        """Make no more."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _make(self) -> None:
         try:
-            for item in items:
-                put("item", item)
-                if stopped.is_set():
-                    break
-            put("end", None)
+            for item in self._items:
+                self._put("item", item)
+                if self._stopped.is_set():
+                    return
+            self._put("end", None)
         except BaseException as error:
-            put("error", error)
+            self._put("error", error)
         finally:
-            if isinstance(items, Generator):
-                items.close()
+            close = getattr(self._items, "close", None)
+            if close is not None:
+                close()
 
-    thread = Thread(target=make, daemon=True)
-    thread.start()
-    try:
-        while (got := made.get())[0] == "item":
-            yield got[1]
-        if got[0] == "error":
-            raise got[1]
-    finally:
-        stopped.set()
-        thread.join()
+    def _put(self, kind: Literal["item", "error", "end"], value: Any) -> None:
+        while not self._stopped.is_set():
+            with suppress(Full):
+                return self._made.put((kind, value), timeout=PATIENCE)
+
+
+class Closed(Exception):
+    """Items were asked for of what had been closed."""

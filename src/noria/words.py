@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache, lru_cache
+from importlib.metadata import version
 from threading import Lock
 from typing import Any
 
@@ -271,8 +272,9 @@ def identifier() -> Any:
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
+@cache
 def fingerprint() -> str:
     """Everything that decides the terms of a text, for the recipe of an index."""
     import Stemmer
 
-    return f"words {VERSION}, snowball {Stemmer.version()}"
+    return f"words {VERSION}, snowball {Stemmer.version()}, langid {version('py3langid')}"

@@ -1,7 +1,7 @@
 """Permissions when a file cannot be read: they may hide too much, never show too much."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,8 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
+from noria.corpus import ingest
+from noria.corpus.index import table_names
 from noria.corpus.ingest import Ingestion
 from noria.corpus.live import LivePassages
 from noria.corpus.split import TokenSplitter
@@ -89,3 +91,150 @@ def test_the_group_of_everybody_cannot_be_smuggled_in(ingestion: Ingestion, tmp_
     file.write_text("The salary is 9000 euro.")
     ingestion.run([file], NOW, groups=frozenset({"", "hr"}))
     assert "9000" not in public_texts(ingestion)
+
+
+LEGAL = frozenset({"legal"})
+
+
+def smaller(ingestion: Ingestion) -> Ingestion:
+    """The same with another recipe."""
+    return replace(ingestion, splitter=replace(ingestion.splitter, passage_tokens=50))
+
+
+def test_a_new_recipe_does_not_give_the_groups_of_one_file_to_all(
+    ingestion: Ingestion, tmp_path: Path
+) -> None:
+    secret, readme = tmp_path / "secret.md", tmp_path / "readme.md"
+    secret.write_text("The salary is 9000 euro.")
+    readme.write_text("Welcome.")
+    ingestion.run([secret], NOW, groups=HR, fields={"year": 2026})
+    other = smaller(ingestion)
+    other.run([readme], NOW, groups=frozenset(), fields={"year": 2027})
+    assert other.live.name() == other.recipe.table
+    assert public_texts(other) == "Welcome."
+    state = other.live.table(other.recipe.table).states()[str(secret.resolve())]
+    assert (state.groups, state.fields) == (HR, {"year": 2026})
+
+
+@pytest.mark.parametrize("lost", ["gone", "a folder", "unreadable"])
+def test_a_known_file_that_cannot_be_looked_at_is_no_longer_public(
+    ingestion: Ingestion, tmp_path: Path, lost: str
+) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    file = folder / "salaries.md"
+    file.write_text("The salary is 9000 euro.")
+    ingestion.run([folder], NOW)
+    file.unlink()
+    if lost == "a folder":
+        file.mkdir()
+    elif lost == "unreadable":
+        file.write_bytes(b"\x00\x01\x02" * 100)
+    report = ingestion.run([folder], NOW, groups=HR)
+    assert report.removed == 1
+    assert public_texts(ingestion) == ""
+
+
+def test_what_may_be_seen_by_more_people_than_before_stays_though_it_cannot_be_read(
+    ingestion: Ingestion, tmp_path: Path
+) -> None:
+    file = tmp_path / "salaries.md"
+    file.write_text("The salary is 9000 euro.")
+    ingestion.run([file], NOW, groups=HR)
+    file.write_bytes(b"\x00\x01\x02" * 100)
+    assert ingestion.run([file], NOW, groups=HR | LEGAL).removed == 0
+    assert "9000" not in public_texts(ingestion)
+
+
+def test_while_a_new_recipe_is_incomplete_the_old_table_shows_no_more_than_it_may(
+    ingestion: Ingestion, tmp_path: Path
+) -> None:
+    salaries, broken, old = tmp_path / "a.md", tmp_path / "b.md", tmp_path / "c.md"
+    salaries.write_text("The salary is 9000 euro.")
+    broken.write_text("Broken later.")
+    old.write_text("Gone later.")
+    ingestion.run([salaries, broken, old], NOW)
+    before = ingestion.live.name()
+    broken.write_bytes(b"\x00\x01\x02" * 100)
+    old.unlink()
+    other = smaller(ingestion)
+    other.run([salaries], NOW, groups=HR)
+    other.run([tmp_path], NOW, prune=True)
+    assert other.live.name() == before
+    assert public_texts(ingestion) == "Broken later."
+
+
+def test_two_documents_of_one_name_fail_each_for_itself(
+    ingestion: Ingestion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, text in (("x", "The salary is 9000 euro."), ("y", "The salary is 7000 euro.")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.md").write_text(text)
+        monkeypatch.chdir(tmp_path / folder)
+        ingestion.run(["a.md"], NOW)
+    (tmp_path / "y" / "a.md").write_bytes(b"\x00\x01\x02" * 100)
+    report = ingestion.run([], NOW, groups=HR)
+    assert report.removed == 1
+    kept = ingestion.live.table(ingestion.recipe.table).states()
+    assert [Path(source).parent.name for source in kept] == ["x"]
+    other = smaller(ingestion)
+    (tmp_path / "x" / "a.md").write_bytes(b"\x00\x01\x02" * 100)
+    monkeypatch.chdir(tmp_path)
+    other.run(["x"], NOW)  # it has another name now, and fails: the old table must stay
+    assert other.live.name() == ingestion.recipe.table
+
+
+def test_a_restricted_file_that_is_renamed_stays_restricted(
+    ingestion: Ingestion, tmp_path: Path
+) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "old.md").write_text("The salary is 9000 euro.")
+    (folder / "other.md").write_text("Welcome.")
+    ingestion.run([folder / "old.md"], NOW, groups=HR, fields={"year": 2026})
+    (folder / "old.md").rename(folder / "new.md")
+    report = ingestion.run([folder], NOW, prune=True)
+    assert (report.added, report.removed) == (2, 1)
+    assert public_texts(ingestion) == "Welcome."
+    state = ingestion.live.table(ingestion.recipe.table).states()[str(folder / "new.md")]
+    assert (state.groups, state.fields) == (HR, {"year": 2026})
+    assert ingestion.run([folder], NOW, prune=True).unchanged == 2
+
+
+def test_a_link_that_leads_elsewhere_when_it_is_read_is_not_taken(
+    ingestion: Ingestion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public, secret, link = tmp_path / "p.txt", tmp_path / "s.txt", tmp_path / "link.txt"
+    public.write_text("Welcome.")
+    secret.write_text("The salary is 9000 euro.")
+    ingestion.run([secret], NOW, groups=HR)
+    link.symlink_to(public)
+    looked = ingest.read_all
+
+    def retarget(files, limits):
+        link.unlink()
+        link.symlink_to(secret)
+        return looked(files, limits)
+
+    monkeypatch.setattr(ingest, "read_all", retarget)
+    report = ingestion.run([link], NOW)
+    assert "changed while it was read" in report.failed[0].error
+    assert public_texts(ingestion) == ""
+
+
+def test_a_table_made_again_is_not_taken_for_the_one_before(
+    ingestion: Ingestion, tmp_path: Path
+) -> None:
+    file = tmp_path / "salaries.md"
+    file.write_text("The salary is 9000 euro.")
+    ingestion.run([file], NOW)
+    reader = replace(ingestion)
+    assert "9000" in public_texts(reader)
+    later = NOW + timedelta(days=1)
+    other = smaller(ingestion)
+    other.run([], later)
+    for _ in range(2):  # the first table is removed by the second run
+        other.run([file], later + timedelta(hours=2), groups=HR)
+    assert len(table_names(ingestion.live.folder)) == 1
+    ingestion.run([], later + timedelta(days=1))
+    assert "9000" not in public_texts(reader)

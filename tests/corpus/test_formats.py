@@ -10,7 +10,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from phrases import PHRASES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from samples import (
@@ -40,6 +39,7 @@ from noria.corpus.load import FORMATS, load
 from noria.corpus.split import TokenSplitter
 from noria.errors import ExtractionError
 from noria.types import Document
+from phrases import PHRASES
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Which table is read: one row, and never another encoder's vectors."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -74,8 +74,26 @@ def test_sweeping_keeps_what_it_is_told(live, tmp_path) -> None:
     for recipe in recipes:
         live.table(recipe.table).create()
     assert len(table_names(tmp_path / "index")) == 12
-    live.sweep([recipes[3].table])
-    assert table_names(tmp_path / "index") == [recipes[3].table]
+    live.switch(recipes[1], NOW)
+    live.switch(recipes[2], NOW)
+    live.sweep(NOW + timedelta(minutes=1), [recipes[3].table])
+    # the one that is live, and the one that was until now: somebody may be reading it
+    kept = {recipes[i].table for i in (1, 2, 3)}
+    assert set(table_names(tmp_path / "index")) == kept
+    live.sweep(NOW + timedelta(days=1), [recipes[3].table])
+    assert set(table_names(tmp_path / "index")) == kept - {recipes[1].table}
+
+
+def test_a_removal_that_was_killed_is_finished_later(live, tmp_path) -> None:
+    recipes = [Recipe("e1", "s1"), Recipe("e1", "s2")]
+    for recipe in recipes:
+        live.table(recipe.table).create()
+    place = tmp_path / "index" / f"{recipes[0].table}.lance"
+    place.rename(tmp_path / "index" / "dropped-1")  # as far as it came
+    live.table(recipes[0].table).create()  # can be made anew
+    live.switch(recipes[0], NOW)
+    live.sweep(NOW, [])
+    assert sorted(p.name for p in (tmp_path / "index").iterdir()) == [f"{recipes[0].table}.lance"]
 
 
 def test_the_snapshot_is_shared_until_somebody_writes(live) -> None:

@@ -1,6 +1,7 @@
 """An ingestion may be killed, may find the disk full, may meet another one: nothing is ruined."""
 
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
@@ -91,3 +92,23 @@ def fill(path: Path) -> None:
         while file.write(b"x" * 4096):
             pass
     assert shutil.disk_usage(path).free < 4096
+
+
+def test_ctrl_c_within_a_long_document_leaves_nothing_of_it(tmp_path):
+    docs, home = tmp_path / "docs", tmp_path / "home"
+    docs.mkdir()
+    sentences = (f"The wheel number {i} lifts water out of the river." for i in range(4000))
+    (docs / "long.txt").write_text("\n\n".join(sentences))
+    for seconds in (0.7, 1.1):
+        process = start(home, docs, 0.3)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode != 0
+        assert errors.strip().endswith("KeyboardInterrupt")
+        assert passages(home) == {}
+    ingest(home, docs)
+    ingest(tmp_path / "clean", docs)
+    assert len(passages(home)) > 512
+    assert passages(home) == passages(tmp_path / "clean")

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from phrases import PHRASES
 
 from noria import cli
+from phrases import PHRASES
 
 # What is said in many files, or split between two lines, is asked for in other words of the file.
 ASKED = PHRASES | {

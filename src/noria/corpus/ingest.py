@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,11 +22,11 @@ from noria.corpus.disk import told_when_full
 from noria.corpus.index import DocumentState, PassageTable, Recipe
 from noria.corpus.live import LivePassages
 from noria.corpus.reading import Limits, read_all
-from noria.corpus.write import Failure, Work, Written, write
+from noria.corpus.write import Parsed, Work, Written, write
 from noria.errors import ExtractionError, UsageError
 from noria.jobs import locked, silent
 from noria.protocols import Encoder, Progress, Splitter
-from noria.types import PUBLIC, Document, Fields
+from noria.types import PUBLIC, Fields
 
 EXTRACTION = 2  # raise when the loaders read a file differently: it is then read again
 
@@ -46,6 +46,14 @@ class File:
         parts = [*extraction(), digest, self.id, sorted(self.groups)]
         decided = json.dumps([*parts, dict(self.fields)], sort_keys=True)
         return hashlib.sha256(decided.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that was not taken, and why."""
+
+    path: str
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,38 +114,38 @@ class Ingestion:
         another process ingests.
         """
         started = perf_counter()
-        found = list(discover(paths))
         with locked(self.lock, "ingesting"), told_when_full(self.lock.parent):
-            refresh = not paths and not gone
-            leaving = {source_of(path) for path in gone}
-            named = None if refresh or prune else leaving | {source_of(f.path) for f in found}
-            table, known = self._tables(now, named)
-            wanted = self._wanted(found, known, refresh)
-            files, failed = self._examine(wanted, known, groups, fields)
+            found = list(discover(paths))
+            named = {source_of(f.path): f for f in found if not f.skipped}
+            table, known = self._tables(now, self._of_interest(paths, named, groups, prune, gone))
+            left = {source_of(path) for path in gone} & known.keys()
+            left |= missing(known, paths) if prune else set()
+            wanted = self._wanted(named, known, refresh=not paths and not gone)
+            files, unreadable = self._examine(wanted, known, named if paths else wanted, left,
+                                              groups, fields)  # fmt: skip
             held = known if self.live.name() == table.name else table.states()
             todo = [f for f, fingerprint in files if unlike(fingerprint, held.get(f.source))]
-            left = known.keys() & leaving
-            left |= missing(known, paths) if prune else set()
-            written = self._write(table, todo, set(held))
-            failed = [f for f in failed if f.path not in {known[s].document for s in left}]
-            failed += written.failed
-            broken = {f.path for f in failed}
-            left |= {f.source for f in todo if f.id in broken and regrouped(f, known)}
-            if left:
-                table.remove(sorted(left))
+            closed = self._closed(known, paths, groups) - left
+            self._withdraw(table, left, closed)
+            todo.sort(key=lambda file: file.source not in closed)  # these first
+            written = self._write(table, todo, held.keys() - left)
+            unread = [(file, error) for file, error in unreadable if file.source not in left]
+            failed: list[tuple[File | Work, str]] = [*unread, *written.failed]
+            broken = {file.source for file, _ in failed}
+            exposed = closed - {work.source for work in written.done}
+            table.remove(sorted(exposed))
             self.progress("indexing", 0, 1)
             table.fold()
             self.progress("indexing", 1, 1)
-            complete = not broken & {known[source].document for source in set(known) - left}
-            live = self._switched(table, complete, now)
+            live = self._switched(table, not broken & (known.keys() - left - exposed), now)
             documents, passages = live.sizes()
         return Report(
             documents=documents,
             added=sum(work.source not in known for work in written.done),
             updated=sum(work.source in known for work in written.done),
-            removed=len(left),
+            removed=len(left | exposed),
             unchanged=len(files) - len(todo),
-            failed=tuple(failed),
+            failed=tuple(Failure(file.id, error) for file, error in failed),
             skipped=tuple(Failure(f.id, f.skipped) for f in found if f.skipped),
             passages=passages,
             index_version=live.version(),
@@ -145,63 +153,114 @@ class Ingestion:
         )
 
     def _tables(
-        self, now: datetime, named: Collection[str] | None
+        self, now: datetime, sources: Collection[str] | None
     ) -> tuple[PassageTable, Mapping[str, DocumentState]]:
-        """The table to fill, and what is known from the live one: of ``named``, if that will do."""
+        """The table to fill, and what the live one knows: of ``sources``, if that will do."""
         table = self.live.table(self.recipe.table)
-        live = self.live.name()
-        self.live.sweep([table.name, live or table.name])
+        self.live.sweep(now, [table.name])
         table.create()
+        live = self.live.name()
         if live is None:  # the first time: documents show as they come
             self.live.switch(self.recipe, now, self.source)
             live = table.name
         if live == table.name:
-            return table, table.states(named)
+            return table, table.states(sources)
         known = self.live.table(live).states()
         forget(table, known)
         return table, known
 
+    def _of_interest(
+        self,
+        paths: Sequence[str | Path],
+        named: Collection[str],
+        groups: frozenset[str] | None,
+        prune: bool,
+        gone: Sequence[str | Path],
+    ) -> set[str] | None:
+        """The sources that the run is about, if single files are named; None: all."""
+        folders = any(os.path.isdir(path) for path in paths)
+        if prune or folders or groups is not None or not (paths or gone):
+            return None
+        return {*named, *map(source_of, gone)}
+
     def _wanted(
-        self, found: Sequence[Found], known: Mapping[str, DocumentState], refresh: bool
-    ) -> list[Found]:
+        self, named: Mapping[str, Found], known: Mapping[str, DocumentState], refresh: bool
+    ) -> dict[str, Found]:
         """The files to look at: those named, and all known ones where a table is built anew."""
-        named = [f for f in found if not f.skipped]
         if not refresh and self.live.name() == self.recipe.table:
-            return named
-        sources = {source_of(f.path) for f in named}
-        others = [Found(s.document, Path(s.source)) for s in known.values()]
-        return [*named, *(f for f in others if str(f.path) not in sources)]
+            return dict(named)
+        return {s: Found(state.document, Path(s)) for s, state in known.items()} | dict(named)
 
     def _examine(
         self,
-        wanted: Sequence[Found],
+        wanted: Mapping[str, Found],
         known: Mapping[str, DocumentState],
+        named: Collection[str],
+        left: Collection[str],
         groups: frozenset[str] | None,
         fields: Fields | None,
-    ) -> tuple[list[tuple[File, str]], list[Failure]]:
-        """Each file with the fingerprint that it has now, empty for one that is not known."""
+    ) -> tuple[list[tuple[File, str]], list[tuple[File, str]]]:
+        """The files with the fingerprints that they have now, and those that cannot be looked at.
+
+        The fingerprint of one that is not known is empty. ``groups`` and ``fields`` are meant for
+        the files in ``named``. One that is not known gets those of a document that left, if it
+        has its content and is told no others: it was renamed, and must not become public by that.
+        """
         files, failed = [], []
-        for done, one in enumerate(wanted, 1):
-            source = source_of(one.path)
+        orphans = [known[s] for s in left if known[s].groups or known[s].fields]
+        for done, (source, found) in enumerate(wanted.items(), 1):
             state = known.get(source)
             had = (state.groups, state.fields) if state else (PUBLIC, {})
             file = File(
-                one.id,
-                one.path,
+                found.id,
+                found.path,
                 source,
-                had[0] if groups is None else groups,
-                had[1] if fields is None else fields,
+                had[0] if groups is None or source not in named else groups,
+                had[1] if fields is None or source not in named else fields,
             )
             try:
-                files.append((file, file.fingerprint(digest_of(one.path)) if state else ""))
+                if state is None and orphans:
+                    file = renamed(file, digest_of(found.path), orphans, groups, fields)
+                fingerprint = file.fingerprint(digest_of(found.path)) if state else ""
+                files.append((file, fingerprint))
             except OSError as error:
                 gone = "its file is gone; 'noria ingest --prune' removes it from the index"
-                reason = gone if isinstance(error, FileNotFoundError) else error.strerror
-                failed.append(Failure(one.id, str(reason)))
+                reason = gone if isinstance(error, FileNotFoundError) else str(error.strerror)
+                failed.append((file, reason))
             self.progress("looking", done, len(wanted))
         return files, failed
 
-    def _write(self, table: PassageTable, files: Sequence[File], held: set[str]) -> Written:
+    def _closed(
+        self,
+        known: Mapping[str, DocumentState],
+        paths: Sequence[str | Path],
+        groups: frozenset[str] | None,
+    ) -> set[str]:
+        """Known documents below ``paths`` that more people see than ``groups`` now say.
+
+        Those that cannot be read, or not even be found, leave: permissions fail closed.
+        """
+        if groups is None:
+            return set()
+        folders = {source_of(path) for path in paths}
+        return {
+            source
+            for source, state in known.items()
+            if narrowed(state, groups) and (not folders or below(source, folders))
+        }
+
+    def _withdraw(self, table: PassageTable, left: Set[str], closed: Set[str]) -> None:
+        """Take out what left, at once; where another table is live, from there too.
+
+        From there also what somebody may no longer see: the new table, in which the documents have
+        their new groups, goes live later, or never.
+        """
+        table.remove(sorted(left))
+        live = self.live.name()
+        if live is not None and live != table.name:
+            self.live.table(live).remove(sorted(left | closed))
+
+    def _write(self, table: PassageTable, files: Sequence[File], held: Set[str]) -> Written:
         """Read the files and write what is in them."""
         return write(
             table,
@@ -226,9 +285,7 @@ class Ingestion:
         return table
 
 
-def parsed(
-    files: Sequence[File], limits: Limits
-) -> Iterator[tuple[Work, Document | ExtractionError]]:
+def parsed(files: Sequence[File], limits: Limits) -> Parsed:
     """Each file with its document, or the reason why there is none.
 
     The fingerprint is made of the bytes that were read: a file that has changed since it was
@@ -238,14 +295,16 @@ def parsed(
         for file, answer in answers:
             if isinstance(answer, ExtractionError):
                 yield Work(file.id, file.source, ""), answer
-                continue
-            work = Work(file.id, file.source, file.fingerprint(answer.digest))
-            yield (
-                work,
-                replace(
-                    answer.document, source=file.source, groups=file.groups, fields=file.fields
-                ),
-            )
+            elif answer.document.source != file.source:  # a link that leads elsewhere now
+                yield (
+                    Work(file.id, file.source, ""),
+                    ExtractionError(
+                        "changed while it was read; run again when nobody writes to it"
+                    ),
+                )
+            else:
+                document = replace(answer.document, groups=file.groups, fields=file.fields)
+                yield Work(file.id, file.source, file.fingerprint(answer.digest)), document
 
 
 @cache  # asked for every file, and slow to find
@@ -276,13 +335,28 @@ def below(source: str, folders: Set[str]) -> bool:
     return source in folders or not folders.isdisjoint(map(str, Path(source).parents))
 
 
-def regrouped(file: File, known: Mapping[str, DocumentState]) -> bool:
-    """Whether the index still shows the document to other readers than it is now meant for.
+def narrowed(state: DocumentState, groups: frozenset[str]) -> bool:
+    """Whether the index shows the document to somebody who is not in ``groups``, its new ones."""
+    return bool(groups) and not (state.groups and state.groups <= groups)
 
-    Such a document must leave even if it cannot be read: permissions fail closed.
-    """
-    state = known.get(file.source)
-    return state is not None and state.groups != file.groups
+
+def renamed(
+    file: File,
+    digest: str,
+    orphans: Sequence[DocumentState],
+    groups: frozenset[str] | None,
+    fields: Fields | None,
+) -> File:
+    """``file`` with what a document that left was given, if it has the same content."""
+    for state in orphans:
+        before = replace(file, id=state.document, groups=state.groups, fields=state.fields)
+        if before.fingerprint(digest) == state.fingerprint:
+            return replace(
+                file,
+                groups=state.groups if groups is None else groups,
+                fields=state.fields if fields is None else fields,
+            )
+    return file
 
 
 def source_of(path: str | Path) -> str:

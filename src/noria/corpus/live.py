@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from noria.corpus.index import PassageTable, Recipe, table_names
+from noria.corpus.index import KEEP, PassageTable, Recipe, table_names
 from noria.corpus.snapshot import Snapshot
 from noria.errors import IndexStoreError
 from noria.protocols import Encoder
@@ -36,7 +36,7 @@ class LivePassages:
         self._state, self._encoder = state, encoder
         self._encoder_of = encoder_of
         self._other: Encoder | None = None
-        self._table: PassageTable | None = None
+        self._table: tuple[PassageTable, tuple[str, str | None]] | None = None
 
     def name(self) -> str | None:
         """The live table's name; None before the first ingestion."""
@@ -52,9 +52,11 @@ class LivePassages:
         if row is None:
             raise IndexStoreError("nothing was ingested yet; run: noria ingest PATH")
         other = None if row["encoder"] == self._encoder else self._its_own(row)
-        table = self._table
-        if table is None or table.name != row["table"]:
-            table = self._table = self.table(row["table"])
+        # a table that was removed and made again counts its versions anew: the row tells them apart
+        table, since = self._table or (None, None)
+        if table is None or since != (row["table"], row.get("at")):
+            table = self.table(row["table"])
+            self._table = table, (row["table"], row.get("at"))
         snapshot = table.snapshot()
         snapshot.encoder = other  # always the same one: a table has one encoder
         return snapshot
@@ -79,11 +81,24 @@ class LivePassages:
 
     def switch(self, recipe: Recipe, now: datetime, source: str = "") -> None:
         """Make ``recipe``'s table the one that is read; ``source``: where its encoder is from."""
-        row = {"table": recipe.table, **asdict(recipe), "source": source}
+        row = {
+            "table": recipe.table,
+            **asdict(recipe),
+            "source": source,
+            "previous": self.name(),
+            "at": now.isoformat(),
+        }
         self._state.make_live(ROW, row, now)
 
-    def sweep(self, keep: Sequence[str]) -> None:
-        """Remove the tables that nothing points to."""
+    def sweep(self, now: datetime, keep: Sequence[str]) -> None:
+        """Remove the tables that nothing points to.
+
+        The one that was replaced last stays for a while: somebody may still be reading it.
+        """
+        row = self._state.live(ROW) or {}
+        kept = {*keep, row.get("table")}
+        if row.get("at") and now - datetime.fromisoformat(row["at"]) < KEEP:
+            kept.add(row["previous"])
         for name in table_names(self.folder):
-            if name not in keep:
+            if name not in kept:
                 self.table(name).drop()

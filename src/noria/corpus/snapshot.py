@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 # Up to here the product with all vectors, held in memory (77 MB at 384 numbers each), is quicker
 # than the store's index, and exact.
 RESIDENT = 50_000
-PROBES = 40  # parts of the vector index that a search looks into: docs/benchmarks.md
+PROBES = 64  # parts of the vector index that a search looks into: docs/benchmarks.md
+REFINE = 2  # times k passages that are compared as they are, after a search by their codes
 READERS = 256  # distinct groups and fields whose visible passages are remembered
 KEPT = 20_000  # passages of a version kept in memory: some 80 MB
 
@@ -69,7 +70,7 @@ class Snapshot:
             return self._nearest(vector, query, k)
         search = self._table.search(vector, vector_column_name="vector").distance_type("cosine")
         # No upper bound: a reader who may see little is to find it, wherever it lies.
-        search = search.minimum_nprobes(PROBES).maximum_nprobes(0)
+        search = search.minimum_nprobes(PROBES).maximum_nprobes(0).refine_factor(REFINE)
         rows, distances = self._run(search, "_distance", query, k)
         return Hits(rows, 1.0 - distances)
 

@@ -5,16 +5,20 @@ must not wait for a file or a disk. A batch is whole documents and one commit of
 a crash between two leaves whole documents.
 """
 
-from collections.abc import Iterable, Iterator, Sequence, Set
-from contextlib import closing
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Set
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING
 
 from noria.corpus.columns import Row
 from noria.corpus.index import PassageTable
 from noria.corpus.split import embedding_text
 from noria.errors import ExtractionError
-from noria.jobs import ahead, silent
+from noria.jobs import Ahead, silent
 from noria.protocols import Encoder, Progress, Splitter
 from noria.types import Document, Item
 from noria.words import detect
@@ -23,8 +27,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from noria.protocols import Matrix
+
 COMMIT = 256  # passages written together, or all of one longer document: seconds of encoding
 SLICE = 128  # passages embedded together: the encoder sorts them by length
+AT_A_TIME = 2  # slices
 REMEMBERED = 4096  # texts whose vectors are kept until they can be found in the table
 
 
@@ -38,19 +45,11 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A document that was not taken, and why."""
-
-    path: str
-    error: str
-
-
-@dataclass(frozen=True, slots=True)
 class Written:
-    """The documents that a table now holds, and those that failed."""
+    """The documents that a table now holds, and those that failed, each with the reason."""
 
     done: tuple[Work, ...]
-    failed: tuple[Failure, ...]
+    failed: tuple[tuple[Work, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,15 @@ class Split:
     work: Work
     items: Sequence[Item]
     language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A passage and where it stands in its document."""
+
+    split: Split
+    place: int
+    item: Item
 
 
 @dataclass(eq=False, slots=True)
@@ -87,11 +95,34 @@ class Slice:
     last: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A slice whose vectors are being made."""
+
+    batch: Batch
+    passages: Sequence[Placed]
+    texts: Sequence[str]
+    vectors: "Sequence[Callable[[], NDArray[np.float32]]]"
+    last: bool
+
+    def finished(self) -> Slice:
+        """The slice, when all its vectors are there."""
+        rows = [
+            Row(p.item, p.split.work.source, p.split.work.fingerprint, text, vector(),
+                p.split.language, p.place)
+            for p, text, vector in zip(self.passages, self.texts, self.vectors, strict=True)
+        ]  # fmt: skip
+        return Slice(self.batch, rows, self.last)
+
+
+Parsed = Generator[tuple[Work, Document | ExtractionError], None, None]
+
+
 def write(
     table: PassageTable,
     splitter: Splitter,
     encoder: Encoder,
-    parsed: Iterable[tuple[Work, Document | ExtractionError]],
+    parsed: Parsed,
     held: Set[str] = frozenset(),
     languages: Sequence[str] = (),
     total: int = 0,
@@ -104,11 +135,11 @@ def write(
     stays.
     """
     done: list[Work] = []
-    failed: list[Failure] = []
-    seen = set(held)
-    batches = ahead(batched(parsed, splitter, languages, failed))
+    failed: list[tuple[Work, str]] = []
+    seen, stopped = set(held), Event()
     progress("embedding", 0, total)
-    with closing(ahead(embedded(batches, table, encoder))) as slices:
+    batches = batched(parsed, splitter, languages, failed, stopped)
+    with closing(Ahead(embedded(Ahead(batches), table, encoder))) as slices, stopping(stopped):
         for first in slices:
             if first.rows and seen.isdisjoint(first.batch.sources):
                 table.append(rest_of(first, slices))
@@ -121,26 +152,39 @@ def write(
     return Written(tuple(done), tuple(failed))
 
 
+@contextmanager
+def stopping(stopped: Event) -> Iterator[None]:
+    """Set ``stopped`` at the end, whatever ended it."""
+    try:
+        yield
+    finally:
+        stopped.set()
+
+
 def batched(
-    parsed: Iterable[tuple[Work, Document | ExtractionError]],
+    parsed: Parsed,
     splitter: Splitter,
     languages: Sequence[str],
-    failed: list[Failure],
+    failed: list[tuple[Work, str]],
+    stopped: Event,
 ) -> Iterator[Batch]:
     """Documents in passages, enough of them for a commit; those without any go to ``failed``."""
     batch = Batch()
     looked_at = 0
-    for looked_at, (work, document) in enumerate(parsed, 1):
-        try:
-            batch.documents.append(split(work, document, splitter, languages))
-        except ExtractionError as error:
-            failed.append(Failure(work.id, str(error)))
-        if len(batch) >= COMMIT:
-            batch.looked_at = looked_at
-            yield batch
-            batch = Batch()
-    batch.looked_at = looked_at
-    yield batch
+    with closing(parsed):
+        for looked_at, (work, document) in enumerate(parsed, 1):
+            try:
+                batch.documents.append(split(work, document, splitter, languages))
+            except ExtractionError as error:
+                failed.append((work, str(error)))
+            if stopped.is_set():
+                return
+            if len(batch) >= COMMIT:
+                batch.looked_at = looked_at
+                yield batch
+                batch = Batch()
+        batch.looked_at = looked_at
+        yield batch
 
 
 def split(
@@ -158,27 +202,71 @@ def split(
     return Split(work, items, detect(document.text, languages))
 
 
-def embedded(batches: Iterable[Batch], table: PassageTable, encoder: Encoder) -> Iterator[Slice]:
-    """The rows of each batch, slice by slice; of one without documents, a slice without rows."""
-    recent: dict[str, NDArray[np.float32]] = {}
+def embedded(batches: Ahead[Batch], table: PassageTable, encoder: Encoder) -> Iterator[Slice]:
+    """The rows of each batch, slice by slice; of one without documents, a slice without rows.
+
+    Two slices are encoded at a time: while one is short of work for all cores, the other has some.
+    """
+    vectors = Vectors(table, encoder)
+    begun: deque[Begun] = deque()
+    with closing(batches), ThreadPoolExecutor(AT_A_TIME, "noria-embed") as pool:
+        try:
+            for batch, passages, last in slices_of(batches):
+                texts = [
+                    embedding_text(p.item, encoder.count, encoder.max_tokens) for p in passages
+                ]
+                begun.append(Begun(batch, passages, texts, vectors.begin(texts, pool), last))
+                if len(begun) > AT_A_TIME:
+                    yield begun.popleft().finished()
+            while begun:
+                yield begun.popleft().finished()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def slices_of(batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Placed], bool]]:
+    """The passages of each batch, some at a time, and whether they are its last."""
     for batch in batches:
         passages = [
-            (split, place, item)
+            Placed(split, place, item)
             for split in batch.documents
             for place, item in enumerate(split.items)
         ]
         for start in range(0, max(1, len(passages)), SLICE):
-            some = passages[start : start + SLICE]
-            texts = [embedding_text(item, encoder.count, encoder.max_tokens) for _, _, item in some]
-            if len(recent) > REMEMBERED:
-                recent.clear()
-            embed(set(texts) - recent.keys(), table, encoder, recent)
-            rows = [
-                Row(item, split.work.source, split.work.fingerprint, text, recent[text],
-                    split.language, place)
-                for (split, place, item), text in zip(some, texts, strict=True)
-            ]  # fmt: skip
-            yield Slice(batch, rows, start + SLICE >= len(passages))
+            yield batch, passages[start : start + SLICE], start + SLICE >= len(passages)
+
+
+class Vectors:
+    """The vectors of texts, each embedded once: the table's, or those of a moment ago, or new."""
+
+    def __init__(self, table: PassageTable, encoder: Encoder) -> None:
+        self._table, self._encoder = table, encoder
+        self._recent: dict[str, Callable[[], NDArray[np.float32]]] = {}
+
+    def begin(
+        self, texts: Sequence[str], pool: ThreadPoolExecutor
+    ) -> "list[Callable[[], NDArray[np.float32]]]":
+        """What gives the vector of each text, when it is there."""
+        if len(self._recent) > REMEMBERED:
+            self._recent.clear()
+        if missing := set(texts) - self._recent.keys():
+            stored = self._table.vectors(missing)
+            self._recent |= {text: partial(given, vector) for text, vector in stored.items()}
+            if fresh := sorted(missing - stored.keys()):
+                rows = pool.submit(self._encoder.encode_passages, fresh)
+                self._recent |= {text: partial(nth, rows, i) for i, text in enumerate(fresh)}
+        return [self._recent[text] for text in texts]
+
+
+def given(vector: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """A vector that is known."""
+    return vector
+
+
+def nth(rows: "Future[Matrix]", number: int) -> "NDArray[np.float32]":
+    """One of the vectors that are being made, when they are."""
+    vector: NDArray[np.float32] = rows.result()[number]
+    return vector
 
 
 def rest_of(first: Slice, slices: Iterator[Slice]) -> Iterator[Row]:
@@ -187,16 +275,3 @@ def rest_of(first: Slice, slices: Iterator[Slice]) -> Iterator[Row]:
     while not first.last:
         first = next(slices)
         yield from first.rows
-
-
-def embed(
-    texts: set[str],
-    table: PassageTable,
-    encoder: Encoder,
-    known: "dict[str, NDArray[np.float32]]",
-) -> None:
-    """Put the vectors of ``texts`` into ``known``: the table's, or else new ones."""
-    if texts:
-        known |= table.vectors(texts)
-    if fresh := sorted(texts - known.keys()):
-        known |= zip(fresh, encoder.encode_passages(fresh), strict=True)

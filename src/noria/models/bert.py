@@ -8,10 +8,11 @@ and what threads wait for each other, is left out.
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from pathlib import Path
+from threading import Barrier, Lock
 from typing import TYPE_CHECKING, Any
 
 from noria.errors import ModelError
@@ -28,6 +29,7 @@ WEIGHTS = "model.safetensors"
 # Measured on MiniLM: below, products are too small; above, what is between two layers (1,536
 # numbers a token) leaves the second-level cache, and 8,192 tokens cost 15 % of the speed.
 BATCH_TOKENS = 1024
+STARTING = Lock()  # threads of torch
 BLOCK = 1024  # texts tokenized and sorted together: their tokens are some 20 MB
 
 
@@ -52,7 +54,6 @@ class Bert:
     """
 
     def __init__(self, path: Path, window: int) -> None:
-        import torch
         from tokenizers import Tokenizer
 
         config = read(path / "config.json")
@@ -62,7 +63,6 @@ class Bert:
         self._tokenizer = Tokenizer.from_file(str(path / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(window)
-        self._cores = torch.get_num_threads()
         try:
             weights = weights_of(path / WEIGHTS)
             self._words = weights["embeddings.word_embeddings.weight"]
@@ -88,21 +88,20 @@ class Bert:
         return rows
 
     def _fill(self, rows: "Matrix", tokens: Sequence[Sequence[int]]) -> None:
-        """Write the vectors of ``tokens`` into ``rows``, batch by batch, a core for each."""
+        """Write the vectors of ``tokens`` into ``rows``, batch by batch, a core for each.
+
+        Two batches side by side, each on one core, are faster than one batch on two: the threads
+        of one product wait for each other hundreds of times, and for whoever else has a core.
+        """
         batches = list(batched([len(ids) for ids in tokens], BATCH_TOKENS))
 
         def encode(batch: Sequence[int]) -> None:
-            with one_thread(self._cores):
-                rows[batch] = self._forward([tokens[i] for i in batch]).numpy()
+            rows[batch] = self._forward([tokens[i] for i in batch]).numpy()
 
-        if len(batches) == 1:  # a question: no thread is worth starting
-            encode(batches[0])
-            return
-        # Two batches side by side, each on one core, are faster than one batch on two: the threads
-        # of one product wait for each other hundreds of times, and for whoever else has a core.
-        with ThreadPoolExecutor(min(self._cores, len(batches)), "noria-encode") as pool:
-            for _ in pool.map(encode, batches):
-                pass
+        # A question does not queue behind the passages of an ingestion.
+        threads = workers("passages" if len(batches) > 1 else "question")
+        for _ in threads.map(encode, batches):
+            pass
 
     def _forward(self, tokens: Sequence[Sequence[int]]) -> "Tensor":
         """Unit rows of ``tokens``, which are all laid end to end; the longest come first."""
@@ -175,16 +174,29 @@ def batched(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
         yield batch
 
 
-@contextmanager
-def one_thread(cores: int) -> Iterator[None]:
-    """Let torch work in the calling thread alone; ``cores`` is what it works with elsewhere."""
+def workers(purpose: str) -> ThreadPoolExecutor:
+    """As many threads as there are cores, in each of which torch works alone; made once.
+
+    torch keeps the number of its threads for each thread of Python, and what was set last is also
+    what others begin with. So it is set for these before anybody else can begin.
+    """
+    with STARTING:
+        return started(purpose)
+
+
+@cache
+def started(purpose: str) -> ThreadPoolExecutor:
+    """The threads, all of them running."""
     import torch
 
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(cores)  # also what threads get that have not yet met torch
+    cores = torch.get_num_threads()
+    pool = ThreadPoolExecutor(
+        cores, f"noria-{purpose}", initializer=torch.set_num_threads, initargs=(1,)
+    )
+    together = Barrier(cores)
+    list(pool.map(lambda _: together.wait(), range(cores)))
+    torch.set_num_threads(cores)
+    return pool
 
 
 def weights_of(path: Path) -> "Mapping[str, Tensor]":
