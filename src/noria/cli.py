@@ -38,6 +38,8 @@ evaluate = typer.Typer(
 app.add_typer(models, name="models")
 app.add_typer(evaluate, name="evaluate")
 
+INTERRUPTED = 130  # the exit status after Ctrl-C, as shells have it
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 Config = Annotated[
     Path | None, typer.Option("--config", help="Settings file.", show_default="./noria.toml")
@@ -133,17 +135,23 @@ def ingest(
     show_ingestion(report, json, trial)
     if recorded and not trial.comparison:
         complain("nothing was compared: no new index was completed")
-    if trial.refusal:
-        raise typer.Exit(1)
-    if tree is not None:
+    if tree is not None and not trial.refusal:
         follow(tree, ingestion, given, json)
+    nothing = not (report.added or report.updated or report.unchanged or report.removed)
+    if trial.refusal or (report.failed and nothing):
+        raise typer.Exit(1)
 
 
 def follow(tree: "Tree", ingestion: "Ingestion", given: Mapping[str, Any], json: bool) -> None:
     """Ingest what changes, until the user interrupts."""
     from noria.corpus.watch import Summary, watch
 
+    live = ingestion.live.name()
+
     def take(changes: "Changes") -> "Report":
+        if not ingestion.lock.exists() or ingestion.live.name() != live:
+            complain("the state folder is gone, or another recipe live; start the watch again")
+            raise SystemExit(1)
         with progress(json) as tell:
             told = replace(ingestion, progress=tell)
             return told.run(changes.changed, datetime.now(UTC), gone=changes.gone, **given)
@@ -291,11 +299,11 @@ def house(config: Path | None, home: Path | None, tell: Any = None) -> "House":
 
 def question(text: str, groups: str | None, fields: list[str] | None) -> "Query":
     """What the user asks, and may see."""
-    from noria.corpus.ingest import parse_groups
+    from noria.corpus.ingest import parse_groups, storable
     from noria.types import Query
 
-    if not text.strip():
-        raise UsageError("the question is empty; expected some words")
+    if not text.strip() or not storable(text):
+        raise UsageError("the question is empty, or no UTF-8; expected some words")
     return Query(
         id=uuid4().hex[:16],
         text=text,
@@ -310,13 +318,15 @@ def parse_fields(pairs: list[str] | None) -> dict[str, str] | None:
     >>> parse_fields(["lang=en", "year=2026"])
     {'lang': 'en', 'year': '2026'}
     """
+    from noria.corpus.ingest import storable
+
     if pairs is None:
         return None
     fields = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(f"--field: expected key=value, got {pair!r}")
+        if not equals or not key.strip() or not storable(pair):
+            raise UsageError(f"--field: expected key=value in UTF-8, got {pair!r}")
         fields[key.strip()] = value.strip()
     return fields
 
@@ -406,8 +416,10 @@ def main() -> None:
     """Run the command line."""
     try:
         app(standalone_mode=True)
-    except KeyboardInterrupt:
-        stop("interrupted; what was finished is kept", 130)
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and end.code != INTERRUPTED:
+            raise
+        stop("interrupted; what was finished is kept", INTERRUPTED)
     except BrokenPipeError:  # the reader of our output went away: nothing is wrong
         sys.stderr.close()
         sys.exit(0)

@@ -238,3 +238,66 @@ def test_a_table_made_again_is_not_taken_for_the_one_before(
     assert len(table_names(ingestion.live.folder)) == 1
     ingestion.run([], later + timedelta(days=1))
     assert "9000" not in public_texts(reader)
+
+
+@pytest.mark.parametrize("text", ["The salary is 9000 euro.", "The salary is 9900 euro."])
+def test_a_restricted_file_that_comes_back_is_still_restricted(
+    ingestion: Ingestion, tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "salaries.md"
+    file.write_text("The salary is 9000 euro.")
+    ingestion.run([file], NOW, groups=HR)
+    file.unlink()
+    assert ingestion.run([], NOW, gone=[file]).removed == 1
+    file.write_text(text)
+    assert ingestion.run([file], NOW).added == 1
+    assert public_texts(ingestion) == ""
+    assert ingestion.run([file], NOW, groups=frozenset()).updated == 1  # unless somebody says so
+    assert public_texts(ingestion) == text
+
+
+def test_a_restricted_folder_that_is_renamed_in_two_steps_stays_restricted(
+    ingestion: Ingestion, tmp_path: Path
+) -> None:
+    before, after = tmp_path / "pay", tmp_path / "wages"
+    before.mkdir()
+    (before / "a.md").write_text("The salary is 9000 euro.")
+    ingestion.run([before], NOW, groups=HR)
+    before.rename(after)
+    ingestion.run([], NOW, gone=[before / "a.md"])
+    ingestion.run([after / "a.md"], NOW)
+    assert public_texts(ingestion) == ""
+
+
+def test_what_was_given_groups_while_it_was_damaged_has_them_when_it_is_mended(
+    ingestion: Ingestion, tmp_path: Path
+) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    file = folder / "salaries.md"
+    file.write_text("The salary is 9000 euro.")
+    ingestion.run([file], NOW)
+    file.write_bytes(b"\x00\x01\x02" * 100)
+    assert ingestion.run([file], NOW, groups=HR).removed == 1
+    file.write_text("The salary is 9000 euro.")
+    assert ingestion.run([folder], NOW).added == 1
+    assert public_texts(ingestion) == ""
+
+
+@pytest.mark.parametrize("instead", ["link", "folder"])
+def test_what_was_replaced_by_a_link_or_a_folder_leaves_with_prune(
+    ingestion: Ingestion, tmp_path: Path, instead: str
+) -> None:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    file, other = folder / "a.md", folder / "b.md"
+    file.write_text("Old text.")
+    other.write_text("Welcome.")
+    ingestion.run([folder], NOW)
+    file.unlink()
+    if instead == "link":
+        file.symlink_to(other)
+    else:
+        file.mkdir()
+    assert ingestion.run([folder], NOW, prune=True).removed == 1
+    assert public_texts(ingestion) == "Welcome."

@@ -6,6 +6,7 @@ Knows nothing of the index, nor who gives notice.
 """
 
 import os
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -261,5 +262,7 @@ def stamp_of(path: Path) -> Stamp | None:
         return None
     except OSError:  # a folder that may not be searched: nobody said that the file is gone
         return UNSEEN
+    if stat.S_ISDIR(found.st_mode):
+        return None
     # the time of status change: copies and archives may bring an older time of modification
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino

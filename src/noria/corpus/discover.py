@@ -111,7 +111,7 @@ def looked_at(name: str, path: Path) -> Found | Folder:
 def reason_to_skip(path: Path, name: str) -> str:
     """Why a file found in a folder is not taken; empty if it is."""
     if not path.is_file():
-        return "broken link" if path.is_symlink() else "not a regular file"
+        return "not a regular file" if path.exists() else "broken link"
     if path.name.startswith("~$"):
         return "Office's mark that a file is open"
     return refusal(path) or unwritable(name)

@@ -126,12 +126,13 @@ class Ingestion:
             held = known if self.live.name() == table.name else table.states()
             todo = [f for f, fingerprint in files if unlike(fingerprint, held.get(f.source))]
             closed = self._closed(known, paths, groups) - left
-            self._withdraw(table, left, closed)
+            self._withdraw(table, known, left, closed, groups or PUBLIC, now)
             todo.sort(key=lambda file: file.source not in closed)  # these first
             written = self._write(table, todo, held.keys() - left)
             unread = [(file, error) for file, error in unreadable if file.source not in left]
             failed: list[tuple[File | Work, str]] = [*unread, *written.failed]
             broken = {file.source for file, _ in failed}
+            self.live.forget({work.source for work in written.done}, now)
             exposed = closed - {work.source for work in written.done}
             table.remove(sorted(exposed))
             self.progress("indexing", 0, 1)
@@ -203,11 +204,13 @@ class Ingestion:
         """The files with the fingerprints that they have now, and those that cannot be looked at.
 
         The fingerprint of one that is not known is empty. ``groups`` and ``fields`` are meant for
-        the files in ``named``. One that is not known gets those of a document that left, if it
-        has its content and is told no others: it was renamed, and must not become public by that.
+        the files in ``named``. One that is not known, and is told no groups, gets those of a
+        document that left if it has its place or its content: it came back, or was renamed, and
+        must not become public by that.
         """
         files, failed = [], []
-        orphans = [known[s] for s in left if known[s].groups or known[s].fields]
+        told = set() if groups is None else set(named)
+        orphans = [*self.live.remembered(), *(known[s] for s in left)]
         for done, (source, found) in enumerate(wanted.items(), 1):
             state = known.get(source)
             had = (state.groups, state.fields) if state else (PUBLIC, {})
@@ -219,8 +222,8 @@ class Ingestion:
                 had[1] if fields is None or source not in named else fields,
             )
             try:
-                if state is None and orphans:
-                    file = renamed(file, digest_of(found.path), orphans, groups, fields)
+                if state is None and orphans and source not in told:
+                    file = inherited(file, digest_of(found.path), orphans)
                 fingerprint = file.fingerprint(digest_of(found.path)) if state else ""
                 files.append((file, fingerprint))
             except OSError as error:
@@ -249,12 +252,23 @@ class Ingestion:
             if narrowed(state, groups) and (not folders or below(source, folders))
         }
 
-    def _withdraw(self, table: PassageTable, left: Set[str], closed: Set[str]) -> None:
+    def _withdraw(
+        self,
+        table: PassageTable,
+        known: Mapping[str, DocumentState],
+        left: Set[str],
+        closed: Set[str],
+        groups: frozenset[str],
+        now: datetime,
+    ) -> None:
         """Take out what left, at once; where another table is live, from there too.
 
         From there also what somebody may no longer see: the new table, in which the documents have
-        their new groups, goes live later, or never.
+        their new ``groups``, goes live later, or never. What was not for everybody is remembered.
         """
+        restricted = [known[source] for source in left if known[source].groups]
+        restricted += [replace(known[source], groups=groups) for source in closed]
+        self.live.remember(restricted, now)
         table.remove(sorted(left))
         live = self.live.name()
         if live is not None and live != table.name:
@@ -320,14 +334,17 @@ def missing(known: Collection[str], roots: Sequence[str | Path]) -> set[str]:
 
 
 def is_gone(source: str) -> bool:
-    """Whether there is no such file; one that may not be looked at is not gone."""
+    """Whether there is no such file, or now a link or a folder in its place.
+
+    One that may not be looked at is not gone.
+    """
     try:
-        os.stat(source)
+        mode = os.lstat(source).st_mode
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:
         return False
-    return False
+    return stat.S_ISLNK(mode) or stat.S_ISDIR(mode)
 
 
 def below(source: str, folders: Set[str]) -> bool:
@@ -340,22 +357,12 @@ def narrowed(state: DocumentState, groups: frozenset[str]) -> bool:
     return bool(groups) and not (state.groups and state.groups <= groups)
 
 
-def renamed(
-    file: File,
-    digest: str,
-    orphans: Sequence[DocumentState],
-    groups: frozenset[str] | None,
-    fields: Fields | None,
-) -> File:
-    """``file`` with what a document that left was given, if it has the same content."""
+def inherited(file: File, digest: str, orphans: Sequence[DocumentState]) -> File:
+    """``file`` with the groups and fields of the document that it was, if it was one of them."""
     for state in orphans:
-        before = replace(file, id=state.document, groups=state.groups, fields=state.fields)
-        if before.fingerprint(digest) == state.fingerprint:
-            return replace(
-                file,
-                groups=state.groups if groups is None else groups,
-                fields=state.fields if fields is None else fields,
-            )
+        was = replace(file, id=state.document, groups=state.groups, fields=state.fields)
+        if state.source == file.source or was.fingerprint(digest) == state.fingerprint:
+            return replace(file, groups=state.groups, fields={**state.fields, **file.fields})
     return file
 
 
@@ -383,6 +390,15 @@ def forget(table: PassageTable, known: Mapping[str, DocumentState]) -> None:
         table.remove(stale)
 
 
+def storable(text: str) -> bool:
+    """Whether ``text`` can be stored; not if it came from bytes that are no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def parse_groups(text: str | None) -> frozenset[str] | None:
     """Groups from ``a,b``; None stays None, and an empty text means public.
 
@@ -392,6 +408,6 @@ def parse_groups(text: str | None) -> frozenset[str] | None:
     if text is None:
         return None
     names = [name.strip() for name in text.split(",")]
-    if text.strip() and not all(names):
+    if (text.strip() and not all(names)) or not storable(text):
         raise UsageError(f"groups: expected names with commas between them, got {text!r}")
     return frozenset(name for name in names if name)

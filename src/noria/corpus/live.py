@@ -1,18 +1,20 @@
 """Which passage table is read: one row of the SQL store, written last."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from noria.corpus.index import KEEP, PassageTable, Recipe, table_names
+from noria.corpus.index import KEEP, DocumentState, PassageTable, Recipe, table_names
 from noria.corpus.snapshot import Snapshot
 from noria.errors import IndexStoreError
 from noria.protocols import Encoder
 from noria.store.state import State
 
 ROW = "passages"
+LEFT = "left"
+REMEMBERED = 1000  # documents that left
 
 
 class LivePassages:
@@ -89,6 +91,35 @@ class LivePassages:
             "at": now.isoformat(),
         }
         self._state.make_live(ROW, row, now)
+
+    def remembered(self) -> list[DocumentState]:
+        """Documents that were not for everybody, and left; the last to leave comes first.
+
+        One that comes back, or is found under another name, gets its groups again.
+        """
+        row = self._state.live(LEFT) or {}
+        return [
+            DocumentState(**{**d, "groups": frozenset(d["groups"])})
+            for d in row.get("documents", [])
+        ]
+
+    def remember(self, left: Sequence[DocumentState], now: datetime) -> None:
+        """Note documents that leave, before they do."""
+        if left:
+            sources = {state.source for state in left}
+            others = [state for state in self.remembered() if state.source not in sources]
+            self._note([*left, *others][:REMEMBERED], now)
+
+    def forget(self, sources: Set[str], now: datetime) -> None:
+        """Note no longer what is in the index again."""
+        before = self.remembered()
+        after = [state for state in before if state.source not in sources]
+        if len(after) < len(before):
+            self._note(after, now)
+
+    def _note(self, left: Sequence[DocumentState], now: datetime) -> None:
+        found = [{**asdict(state), "groups": sorted(state.groups)} for state in left]
+        self._state.make_live(LEFT, {"documents": found}, now)
 
     def sweep(self, now: datetime, keep: Sequence[str]) -> None:
         """Remove the tables that nothing points to.

@@ -283,6 +283,13 @@ class Reader(Generic[F]):
         return outcome
 
     def _start(self) -> "Process":
+        try:
+            return self._begin()
+        except NoriaError:  # killed as it began, perhaps: once more
+            self._dismiss()
+            return self._begin()
+
+    def _begin(self) -> "Process":
         with self._lock:
             if self._stopped:
                 raise Died("it was stopped")

@@ -54,6 +54,8 @@ def read(path: Path) -> Questions:
 
 def lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """The lines of a file that are not blank, numbered from 1."""
+    if path.exists() and not path.is_file():  # a pipe would wait for ever
+        raise DataError("not a regular file; expected questions in JSON Lines", path)
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):

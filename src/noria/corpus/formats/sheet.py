@@ -93,7 +93,7 @@ class Cells:
         cells: list[str] = []
         for cell in row:
             column = column_of(cell.get("r", ""), len(cells))
-            if len(cells) < column < min(len(cells) + GAP, WIDEST):
+            if len(cells) < column < WIDEST:
                 cells += [""] * (column - len(cells))
             cells.append(self.value(cell))
         self.rows.append(cells)

@@ -31,7 +31,11 @@ def extract(data: bytes) -> Extract:
 
 def slide(archive: Archive, name: str, number: int) -> Iterator[Block]:
     """One slide. Without a title it is called by its number, not by the title before it."""
-    shapes = list(shapes_of(parse(archive.read(name))))
+    root = parse(archive.read(name))
+    if root.get("show") in ("0", "false"):  # hidden; it keeps its number
+        yield Block("", page=True)
+        return
+    shapes = list(shapes_of(root))
     title = " ".join(
         text for shape in shapes if placeholder(shape) in TITLES for text in paragraphs(shape)
     )

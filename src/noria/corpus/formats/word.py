@@ -96,7 +96,7 @@ class Word:
                 yield element.text or ""
             elif element.tag in MARKS:
                 yield MARKS[element.tag]
-            elif element.tag not in GONE and element.tag != "txbxContent":
+            elif element.tag not in GONE and element.tag != "txbxContent" and not hidden(element):
                 yield from self.words(element)
                 yield "\n" if element.tag == "p" else ""
 
@@ -149,6 +149,12 @@ def extract(data: bytes) -> Extract:
         notes(archive, part),
     )
     return assembled(word.blocks(root if body is None else body))
+
+
+def hidden(run: Element) -> bool:
+    """Whether Word does not show a run of letters."""
+    mark = child(run, "rPr", "vanish")
+    return mark is not None and mark.get("val", "true") not in ("0", "false", "off")
 
 
 def within(parent: Element, tag: str) -> Iterator[Element]:
