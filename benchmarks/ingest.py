@@ -1,8 +1,9 @@
 """How much faster it is to ingest a corpus again when nothing in it has changed.
 
 Measures the seconds of the first ingestion of 1,000 files, each an abstract of SciFact (or of the
-files in ``--folder``), in a new home, and of the second, in this process with the encoder already loaded for the first one and not needed
-for the second, and their ratio. ``passages_per_second`` is mostly the encoder's.
+files in ``--folder``), in a new home, and of the second, in this process with the encoder already
+loaded for the first one and not needed for the second, and their ratio. ``passages_per_second`` is
+mostly the encoder's.
 
     python benchmarks/ingest.py --data DIR
 """

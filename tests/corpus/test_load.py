@@ -343,3 +343,23 @@ def test_links_in_circles_end():
 def test_a_missing_path_is_refused_before_anything_is_read():
     with pytest.raises(UsageError, match="nowhere: no such file"):
         discover(["docs", "nowhere"])
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("물레방아는 강에서 물을 들어 올린다. 하루에 일곱 시간 동안 돌아간다.\n", "euc_kr"),
+        ("水車は川から水を汲み上げる。毎日七時間回り続ける。\n", "shift_jis"),
+        ("水車は川から水を汲み上げる。毎日七時間回り続ける。\n", "euc_jp"),
+        ("水车从河里提水。每天转动七个小时。春天的水很多。\n", "gb18030"),
+        ("Вода поднимается колесом из реки каждый день до вечера.\n", "cp1251"),
+        ("Вода поднимается колесом из реки каждый день до вечера.\n", "koi8_r"),
+        ("Die Schöpfräder fließen über die Straße, während Häuser blühen.\n", "cp1252"),
+        ("Le débit élevé du fleuve où l'été s'achève: “ça va”, naïve.\n", "cp1252"),
+        ("naïve café\n", "cp1252"),
+    ],
+)
+def test_old_encodings_are_told_by_their_letters(tmp_path, text, encoding) -> None:
+    path = tmp_path / "old.txt"
+    path.write_bytes((text * 4).encode(encoding))
+    assert load(path).text == text * 4

@@ -19,6 +19,8 @@ BYTE_ORDER_MARKS = (
 )
 # Python's own notations, some of them quadratic in the length of a line.
 NO_CHARSETS = {"punycode", "idna", "unicode-escape", "raw-unicode-escape", "utf-7", "undefined"}
+GUESSED = 20_000  # bytes from which an old encoding is guessed
+NOT_LATIN = re.compile(r"[\u0400-\u052f\u1100-\u11ff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]")
 BINARY_SHARE = 0.01  # control characters: prose has none, compressed data a tenth
 # At least three: '--' begins a signature.
 UNDERLINE = re.compile(r"([=\-*~^\"#+`'.:_])\1{2,}")
@@ -93,7 +95,9 @@ def charset(name: str) -> str:
 
 
 def decode(data: bytes) -> str:
-    r"""Text by its byte order mark, else UTF-8, else Windows' Western encoding; normalised.
+    r"""Text by its byte order mark, else UTF-8, else an older encoding; normalised.
+
+    Which one is guessed only where the letters are plainly not Latin; else it is Windows' Western.
 
     >>> decode("naïve\r\n".encode("cp1252"))
     'naïve\n'
@@ -101,7 +105,27 @@ def decode(data: bytes) -> str:
     for mark, encoding in BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return normalised(attempt(data, (encoding,)).removeprefix("\ufeff"))
-    return normalised(attempt(data, ("utf-8", "cp1252")))
+    try:
+        return normalised(attempt(data, ("utf-8",)))
+    except ExtractionError:
+        return normalised(attempt(data, (*older(data), "cp1252")))
+
+
+def older(data: bytes) -> list[str]:
+    """The encoding that bytes of another script are in, if there is little doubt.
+
+    Cyrillic and East Asian bytes are also Western letters, though nobody writes such words: taken
+    for those, they would be nonsense in the index that nobody is told of.
+    """
+    from charset_normalizer import from_bytes
+
+    lines = data[:GUESSED].rpartition(b"\n") if len(data) > GUESSED else (data, b"", b"")
+    best = from_bytes(lines[0] or lines[2]).best()
+    if best is None:
+        return []
+    letters = [letter for letter in str(best) if letter > "\x7f" and letter.isalpha()]
+    foreign = sum(bool(NOT_LATIN.match(letter)) for letter in letters)
+    return [best.encoding] if foreign >= max(5, 0.9 * len(letters)) else []
 
 
 def attempt(data: bytes, encodings: tuple[str, ...]) -> str:
@@ -113,7 +137,7 @@ def attempt(data: bytes, encodings: tuple[str, ...]) -> str:
             continue
         if len(CONTROL.findall(text)) <= BINARY_SHARE * len(text):
             return text
-    raise ExtractionError("not text: binary data, or an encoding other than UTF-8, UTF-16, cp1252")
+    raise ExtractionError("not text: binary data, or an encoding that is not known")
 
 
 def normalised(text: str) -> str:
