@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-PART = 1000  # passages in a part of the vector index; a search looks into some 40 parts
+PART = 1000  # passages in a part of the vector index; a search looks into some of them
 GROWTH = 4  # the vectors are parted anew when a part has become so many times larger
 # New rows are searched one by one until they are folded in. Folding costs what the table holds, so
 # it waits for a share of that: each passage is then folded a few times, however many there are.
