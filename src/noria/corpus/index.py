@@ -49,7 +49,7 @@ FOLD_ROWS, FOLD_SHARE = 10_000, 0.25
 FEW, FEW_SHARE = 100, 0.01
 NAMED = 1000  # sources that a condition names
 AT_ONCE = 1024  # rows handed to the store together
-INDEX_CACHE, METADATA_CACHE = 512_000_000, 64_000_000  # bytes, of all tables of this process
+INDEX_CACHE, METADATA_CACHE = 256_000_000, 64_000_000  # bytes, of all tables of this process
 TRAINING = 64  # vectors a part that the parts are found by
 DROPPED = "dropped-"  # folders of tables that are being removed
 M_ARENA_MAX = -8  # of <malloc.h>
@@ -258,9 +258,10 @@ class PassageTable:
         parts = max((int(name.rpartition("_")[2]) for name in names), default=0)
         if rows >= parts * PART * GROWTH:
             parts = rows // PART
-            # Codes of 8 bits: a quarter of the vectors, so that a million fit into the cache. The
-            # search compares the best ones again as they are.
-            config = IvfSq(distance_type="cosine", num_partitions=parts, sample_rate=TRAINING)
+            # Codes of 8 bits: a quarter of the vectors, so that most of a million fit into the
+            # cache. The search compares the best ones again as they are. The size of a part is
+            # said, not their number: by it the store keeps the parts when it folds in new rows.
+            config = IvfSq(distance_type="cosine", target_partition_size=PART, sample_rate=TRAINING)
             table.create_index("vector", config=config, name=f"vectors_{parts}")
         for name in names - {f"vectors_{parts}"}:
             table.drop_index(name)

@@ -68,9 +68,14 @@ class Snapshot:
         """
         if self._size <= RESIDENT:
             return self._nearest(vector, query, k)
+        hits = self._among(vector, query, k, PROBES)
+        # A reader who may see little finds it wherever it lies: 0 is all parts.
+        return hits if len(hits.rows) == k else self._among(vector, query, k, 0)
+
+    def _among(self, vector: "NDArray[np.float32]", query: Query, k: int, probes: int) -> Hits:
+        """``dense`` among the passages in so many parts of the store's index."""
         search = self._table.search(vector, vector_column_name="vector").distance_type("cosine")
-        # No upper bound: a reader who may see little is to find it, wherever it lies.
-        search = search.minimum_nprobes(PROBES).maximum_nprobes(0).refine_factor(REFINE)
+        search = search.minimum_nprobes(probes or 1).maximum_nprobes(probes).refine_factor(REFINE)
         rows, distances = self._run(search, "_distance", query, k)
         return Hits(rows, 1.0 - distances)
 
