@@ -40,13 +40,14 @@ STAGES = ("retrieve", "filter", "rank", "order")
 class Stored(Asked):
     """An encoder that takes the passages' vectors from an index that has them."""
 
-    def __init__(self, encoder: Encoder, vectors: dict[str, "np.ndarray"]) -> None:
+    def __init__(self, encoder: Encoder, table: PassageTable) -> None:
         super().__init__(encoder)
-        self._vectors = vectors
+        self._table = table
 
     def encode_passages(self, texts: Sequence[str]) -> "Matrix":
         """One row a passage."""
-        rows = [self._vectors[text] for text in texts]
+        stored = self._table.vectors(texts)
+        rows = [stored[text] for text in texts]
         return np.array(rows, dtype=np.float32).reshape(len(texts), self.dimension)
 
 
@@ -66,9 +67,8 @@ def small_index(collection: Collection, models: _common.Models, given: object) -
     rest = models.splitter, models.languages, given.home, told
     documents = tuple(enough(collection, models.splitter))
     full = indexed(collection, models.encoder, *rest)
-    vectors = full.vectors(document.source for document in documents)
     part = Collection(documents, collection.questions, collection.judgements)
-    return indexed(part, Stored(models.encoder, vectors), *rest)
+    return indexed(part, Stored(models.encoder, full), *rest)
 
 
 def milliseconds(slate: Slate) -> float:
@@ -111,7 +111,7 @@ def main() -> None:
         )
         for name, encoder in {"alone": known, "beside_encoder": models.encoder}.items()
     }
-    passages = sum(state.passages for state in table.states().values())
+    _, passages = table.sizes()
     _common.show({"passages": passages, "questions": len(questions), "unit": "ms", **found})
 
 

@@ -24,8 +24,8 @@ from noria.answer.answerer import Answerer
 from noria.build import PARAGRAPH_END, House
 from noria.config import load
 from noria.corpus.index import PassageTable
-from noria.corpus.ingest import Work, write
 from noria.corpus.snapshot import Snapshot
+from noria.corpus.write import Work, write
 from noria.funnel.funnel import Funnel
 from noria.funnel.order import Diverse
 from noria.funnel.rank import AsRetrieved
@@ -79,6 +79,7 @@ class TimedTable(Timed):
 class TimedSnapshot:
     def __init__(self, inner: Snapshot, account: TimedTable) -> None:
         self._inner, self._account, self.version = inner, account, inner.version
+        self.encoder, self.languages = inner.encoder, inner.languages
 
     def lexical(self, *arguments: Any) -> Any:
         return self._inner.lexical(*arguments)  # beside the encoder: not waited for twice
@@ -111,8 +112,8 @@ def main() -> None:
         encoder, llm = TimedEncoder(house.encoder), TimedLLM(house.llm)
         table = PassageTable(Path(home) / "passages", "passages_squad", encoder.dimension)
         table.create()
-        works = [Work(d.id, d.id, d.id, lambda d=d: d) for d in paragraphs]
-        write(table, house.splitter, house.encoder, works)
+        parsed = ((Work(d.id, d.id, d.id), d) for d in paragraphs)
+        write(table, house.splitter, house.encoder, parsed)
         table.fold()
         store = TimedTable(table)
         answer = house.settings.answer
