@@ -21,7 +21,6 @@ from noria.corpus.formats.xml import parse, visit
 EPOCHS = {False: datetime(1899, 12, 30), True: datetime(1904, 1, 1)}
 LAST_DAY = 2_950_000  # in the year 9976, also counted from 1904
 WIDEST = 16_384  # columns, as in Excel
-GAP = 1_000  # blank rows or columns beyond which a cell stands alone
 # Formats with a number but no code in the file; the others are General or local dates.
 BUILT_IN = {
     1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 9: "0%", 10: "0.00%", 37: "#,##0",
