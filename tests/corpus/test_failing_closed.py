@@ -162,6 +162,13 @@ def test_while_a_new_recipe_is_incomplete_the_old_table_shows_no_more_than_it_ma
     other.run([tmp_path], NOW, prune=True)
     assert other.live.name() == before
     assert public_texts(ingestion) == "Broken later."
+    # and when the new table is complete at last, the groups are still what they were made
+    broken.write_text("Mended.")
+    other.run([tmp_path / "a.md", broken], NOW)
+    assert other.live.name() != before
+    assert public_texts(other) == "Mended."
+    state = other.live.table(other.recipe.table).states()[str(salaries.resolve())]
+    assert state.groups == HR
 
 
 def test_two_documents_of_one_name_fail_each_for_itself(

@@ -23,7 +23,7 @@ def told_when_full(folder: Path) -> Iterator[None]:
     ...     raise OSError(errno.ENOSPC, "No space left on device")
     Traceback (most recent call last):
     noria.errors.IndexStoreError: the disk of home is full; free some space and run again: \
-what was stored before stays, and can be searched
+what was stored before stays
     """
     try:
         yield
@@ -34,7 +34,7 @@ what was stored before stays, and can be searched
             raise
         raise IndexStoreError(
             f"the disk of {folder} is full; free some space and run again: "
-            "what was stored before stays, and can be searched"
+            "what was stored before stays"
         ) from error
 
 

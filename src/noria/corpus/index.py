@@ -222,6 +222,12 @@ class PassageTable:
         for start in range(0, len(sources), NAMED):
             self._open().delete(one_of("source", sources[start : start + NAMED]))
 
+    def restrict(self, sources: Sequence[str], groups: Iterable[str]) -> None:
+        """Let only readers in ``groups`` see what the table holds of ``sources``."""
+        for start in range(0, len(sources), NAMED):
+            where = one_of("source", sources[start : start + NAMED])
+            self._open().update(where=where, values={"groups": sorted(groups)})
+
     def _batches(self, rows: Iterable[Row]) -> Iterator[Any]:
         import pyarrow as pa
 

@@ -248,8 +248,8 @@ class Ingestion:
     ) -> None:
         """Take out what left, at once; where another table is live, from there too.
 
-        From there also what somebody may no longer see: the new table, in which the documents have
-        their new ``groups``, goes live later, or never. What was not for everybody is remembered.
+        There also what somebody may no longer see gets its new ``groups``: the new table goes live
+        later, or never. What was not for everybody is remembered.
         """
         restricted = [known[source] for source in left if known[source].groups]
         restricted += [replace(known[source], groups=groups) for source in closed]
@@ -257,7 +257,8 @@ class Ingestion:
         table.remove(sorted(left))
         live = self.live.name()
         if live is not None and live != table.name:
-            self.live.table(live).remove(sorted(left | closed))
+            self.live.table(live).remove(sorted(left))
+            self.live.table(live).restrict(sorted(closed), groups)
 
     def _write(self, table: PassageTable, files: Sequence[File], held: Set[str]) -> Written:
         """Read the files and write what is in them."""
