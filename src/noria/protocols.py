@@ -46,8 +46,17 @@ class LLM(Protocol):
         """Yield pieces of text as they are written; return the whole completion."""
         ...
 
-    def batch(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
-        """Complete many prompts, in order; an implementation may run them side by side."""
+    def batch(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        done: Callable[[int, Completion], None] | None = None,
+    ) -> list[Completion]:
+        """Complete many prompts, in order; an implementation may run them side by side.
+
+        ``done`` is told each completion with its prompt's place as soon as it is written, in the
+        caller's thread: what it was told stays known when a later one fails.
+        """
         ...
 
 

@@ -171,12 +171,17 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a model wrote. ``finish``: it stopped by itself, or ran out of tokens."""
+    """What a model wrote. ``finish``: it stopped by itself, or ran out of tokens.
+
+    ``logprob``: natural log of the probability of its tokens, summed; None where the model does
+    not tell.
+    """
 
     text: str
     finish: Literal["stop", "length"]
     prompt_tokens: int
     completion_tokens: int
+    logprob: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

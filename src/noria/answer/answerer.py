@@ -1,15 +1,15 @@
 """Question in, answer out: find, read, write, check."""
 
 import re
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from noria.answer.grounding import Grounding, ground
 from noria.answer.prompt import build, harmless
 from noria.funnel.funnel import Funnel
 from noria.protocols import LLM, Encoder
-from noria.types import Answer, Candidate, Query, Sampling, Slate
+from noria.types import Answer, Candidate, Chat, Completion, Query, Sampling, Slate
 from noria.words import FALLBACK, coverage, spoken, terms
 
 UNKNOWN = "I don't know: the passages that were found do not answer this."
@@ -18,6 +18,24 @@ REFUSAL = re.compile(
     r"not|i (?:cannot|can't|could not) (?:answer|find))",
     re.IGNORECASE,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with what was found for it, and the prompt that was made of that.
+
+    ``chat`` is None where nothing was found; ``shown``: the candidates that had room in it.
+    """
+
+    query: Query
+    slate: Slate
+    chat: Chat | None = None
+    shown: tuple[Candidate, ...] = ()
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+    def after(self, **seconds: float) -> "Asked":
+        """The same, some steps later."""
+        return replace(self, timings={**self.timings, **seconds})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +69,45 @@ class Answerer:
 
         What was yielded is a draft: the answer that is returned may abstain instead.
         """
+        asked = self.prepare(query)
+        if asked.chat is None:
+            return self.finish(asked, None)
+        started = perf_counter()
+        written = yield from self.llm.stream(asked.chat, self.sampling)
+        return self.finish(asked.after(generate=perf_counter() - started), written)
+
+    def prepare(self, query: Query) -> Asked:
+        """Find passages for ``query`` and put the prompt together; the model is not asked yet."""
         slate = self.funnel.search(query)
-        timings = {f"search.{k}": v for k, v in slate.timings.items()}
+        asked = Asked(query, slate, timings={f"search.{k}": v for k, v in slate.timings.items()})
         if not slate.candidates:
-            return self._abstain(query, slate, 0.0, 0.0, timings)
+            return asked
         started = perf_counter()
         chat, shown = build(query.text, slate.candidates, self.llm.count, self._room())
-        prompted = perf_counter()
-        written = yield from self.llm.stream(chat, self.sampling)
-        generated = perf_counter()
+        return replace(asked, chat=chat, shown=shown).after(prompt=perf_counter() - started)
+
+    def finish(self, asked: Asked, written: Completion | None) -> Answer:
+        """Check what the model wrote to the prompt of ``asked``; None where it was not asked."""
+        if written is None:
+            return self._abstain(asked, 0.0, 0.0)
+        started = perf_counter()
         text = tidy(written.text)
-        language = self._language(shown)
-        grounding = ground(query.text, text, shown, self.encoder, language)
-        checked = perf_counter()
-        timings |= {
-            "prompt": prompted - started,
-            "generate": generated - prompted,
-            "ground": checked - generated,
-        }
-        confidence = self._confidence(query, slate, grounding, language)
+        language = self._language(asked.shown)
+        grounding = ground(asked.query.text, text, asked.shown, self.encoder, language)
+        asked = asked.after(ground=perf_counter() - started)
+        confidence = self._confidence(asked.query, asked.slate, grounding, language)
         if not text or REFUSAL.match(text) or confidence < self.abstain_below:
-            return self._abstain(query, slate, confidence, grounding.share, timings)
+            return self._abstain(asked, confidence, grounding.share)
         return Answer(
-            id=f"a-{query.id}",
+            id=f"a-{asked.query.id}",
             text=text,
             citations=grounding.citations,
             confidence=confidence,
             grounded=grounding.share,
             abstained=False,
             release=self.release,
-            index_version=slate.version,
-            timings=timings,
+            index_version=asked.slate.version,
+            timings=asked.timings,
         )
 
     def _room(self) -> int:
@@ -115,24 +141,17 @@ class Answerer:
         relevance = sum(signals) / len(signals)
         return relevance * (0.5 + 0.5 * grounding.share)
 
-    def _abstain(
-        self,
-        query: Query,
-        slate: Slate,
-        confidence: float,
-        grounded: float,
-        timings: dict[str, float],
-    ) -> Answer:
+    def _abstain(self, asked: Asked, confidence: float, grounded: float) -> Answer:
         return Answer(
-            id=f"a-{query.id}",
+            id=f"a-{asked.query.id}",
             text=UNKNOWN,
             citations=(),
             confidence=confidence,
             grounded=grounded,
             abstained=True,
             release=self.release,
-            index_version=slate.version,
-            timings=timings,
+            index_version=asked.slate.version,
+            timings=asked.timings,
         )
 
 

@@ -5,29 +5,48 @@
 """
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from noria.errors import DataError
+from noria.types import Document
+
+Task = Literal["qa", "classification", "summarization", "translation", "choice", "chat"]
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked, the answers that are right, and the documents that hold them."""
+    """What is asked, and what is known of the right answer.
+
+    ``answers`` are each right; for a classification the label. ``documents`` hold the answer, as
+    ingestion or the collection names them. ``context``: the gold text. ``choices``: the labels or
+    options to choose from. ``slice``: what to report apart. ``unanswerable``: to abstain is right.
+    """
 
     id: str
     text: str
     answers: tuple[str, ...] = ()
     documents: tuple[str, ...] = ()
+    task: Task = "qa"
+    context: str | None = None
+    choices: tuple[str, ...] = ()
+    slice: Mapping[str, str] = field(default_factory=dict)
+    unanswerable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """The questions of a file, and what is wrong with the lines that hold none."""
+    """The questions of a file, and what is wrong with the lines that hold none.
+
+    ``passages``: the texts that come with the questions (the paragraphs of SQuAD, the abstracts of
+    PubMedQA), as documents from which a corpus can be built; a question's ``documents`` name them.
+    """
 
     asked: tuple[Question, ...]
     problems: tuple[str, ...] = ()
+    passages: tuple[Document, ...] = ()
 
 
 def read(path: Path) -> Questions:
@@ -76,11 +95,11 @@ def parse(line: bytes, path: Path, number: int) -> Question:
     text = record.get("question")
     if not isinstance(text, str) or not text.strip():
         raise DataError(f'expected some words as "question", got {text!r:.60}', path, number)
-    texts = {}
+    texts: dict[str, tuple[str, ...]] = {}
     for key in ("answers", "documents"):
         value = record.get(key) or []
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
             raise DataError(f'expected a list of strings as "{key}", got {value!r:.60}', path,
                             number)  # fmt: skip
         texts[key] = tuple(each for each in value if each.strip())
-    return Question(str(record["id"]), text, **texts)
+    return Question(str(record["id"]), text, texts["answers"], texts["documents"])

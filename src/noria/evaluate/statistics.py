@@ -1,6 +1,6 @@
 """What chance allows us to say of differences. Pure arithmetic."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,28 @@ from numpy.typing import NDArray
 RESAMPLES = 2000  # an interval is then stable to about two digits
 
 Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A figure of a set of questions, such as a mean, macro-F1, or BLEU.
+
+    ``figure`` takes how often each question counts, shape (draws, questions), and gives the figure
+    of each draw, shape (draws,); NaN where a draw has none. ``values``: one number a question,
+    where the figure is their mean; else None.
+    """
+
+    figure: Callable[[Values], Values]
+    values: Values | None = None
+
+
+def mean_of(values: Values) -> Measure:
+    """The mean of one number a question.
+
+    >>> float(mean_of(np.array([0.0, 1.0])).figure(np.array([[1.0, 3.0]]))[0])
+    0.75
+    """
+    return Measure(lambda counts: counts @ values / counts.sum(axis=1), values)
 
 
 @dataclass(frozen=True, slots=True)

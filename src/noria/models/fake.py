@@ -130,9 +130,19 @@ class FakeLLM:
             "".join(said), "stop" if len(said) == len(words) else "length", asked, len(said)
         )
 
-    def batch(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
+    def batch(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        done: Callable[[int, Completion], None] | None = None,
+    ) -> list[Completion]:
         """Complete ``prompts``, one after the other."""
-        return [self._complete(prompt, sampling) for prompt in prompts]
+        completions = []
+        for place, prompt in enumerate(prompts):
+            completions.append(self._complete(prompt, sampling))
+            if done:
+                done(place, completions[-1])
+        return completions
 
     def _complete(self, prompt: Prompt, sampling: Sampling) -> Completion:
         pieces = self.stream(prompt, sampling)

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from noria.errors import ModelError, SourceError
 from noria.models.cache import digest_of
+from noria.models.side import gathered
 from noria.types import Completion, Prompt, Sampling
 
 QUIET = -1  # below llama.cpp's errors: standard output and error belong to the command line
@@ -100,7 +101,12 @@ class LlamaCpp:
             stop.set()
             writer.join()
 
-    def batch(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
+    def batch(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        done: Callable[[int, Completion], None] | None = None,
+    ) -> list[Completion]:
         """Complete ``prompts``, in their order, as many side by side as there are slots."""
         stop = threading.Event()
 
@@ -109,7 +115,7 @@ class LlamaCpp:
 
         pool = ThreadPoolExecutor(self._parallel)
         try:
-            return list(pool.map(write, prompts))
+            return gathered([pool.submit(write, prompt) for prompt in prompts], done)
         finally:
             stop.set()  # after an error or Ctrl-C the others end at their next token
             pool.shutdown(cancel_futures=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from noria.errors import ConfigError, ModelError
+from noria.models.side import gathered
 from noria.models.wheels import trust, without_credentials
 from noria.protocols import Clock
 from noria.types import Completion, Prompt, Sampling
@@ -108,11 +109,16 @@ class OpenAICompatible:
             raise ModelError(f"{self._url}: the answer broke off; ask again")
         return answer.completion(prompt, self.count)
 
-    def batch(self, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
+    def batch(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        done: Callable[[int, Completion], None] | None = None,
+    ) -> list[Completion]:
         """Complete ``prompts``, in their order, ``parallel`` at a time."""
         pool = ThreadPoolExecutor(self._parallel)
         try:
-            return list(pool.map(lambda prompt: self._complete(prompt, sampling), prompts))
+            return gathered([pool.submit(self._complete, p, sampling) for p in prompts], done)
         finally:
             pool.shutdown(cancel_futures=True)
 

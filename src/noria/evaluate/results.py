@@ -1,0 +1,92 @@
+"""What a comparison found: the frozen values behind ``metrics.json`` and ``report.html``."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean, or another figure, with its 95 % interval over ``n`` questions."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """``metric`` of arm ``b`` minus that of arm ``a`` on the same ``n`` questions, 95 % interval.
+
+    ``detectable``: the smallest difference that this many questions would show in 4 of 5 cases.
+    """
+
+    a: str
+    b: str
+    metric: str
+    mean: float
+    low: float
+    high: float
+    n: int
+    detectable: float
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.low > 0 or self.high < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One metric on the questions of which ``field`` is ``value``, against all the others.
+
+    ``worse``: served worse than the rest beyond chance, all slices of the run considered (Holm).
+    """
+
+    field: str
+    value: str
+    metric: str
+    here: Interval
+    rest: Interval
+    low: float  # of here minus rest
+    high: float
+    worse: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ArmResult:
+    """What one arm did. ``errors``: how many questions went wrong, by kind; ``examples``: ids.
+
+    ``training_seconds``: what making the arm's model cost, where it was tuned.
+    ``curve``: share of questions answered, and the metric on those, by falling confidence.
+    """
+
+    name: str
+    metrics: Mapping[str, Interval]
+    seconds: float
+    tokens: int
+    questions: int
+    about: str = ""  # the arm in a few words
+    errors: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    slices: tuple[Slice, ...] = ()
+    curve: tuple[tuple[float, float], ...] = ()
+    training_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Arms side by side, on one set of questions.
+
+    ``primary``: the metric that decides, by task (``f1`` for qa, ``accuracy`` for labels, ...).
+    ``about``: the question file's digest, models, settings, date: what to repeat the run with.
+    ``problems``: lines that were left out, arms that could not run, questions not asked.
+    """
+
+    arms: Mapping[str, ArmResult]
+    differences: tuple[Gap, ...]
+    primary: str
+    advice: str
+    about: Mapping[str, Any] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
