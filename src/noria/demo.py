@@ -22,15 +22,17 @@ QUESTIONS = (
 
 def run(settings: Settings, json: bool, tell: AbstractContextManager[Progress]) -> None:
     """Ingest the documentation, ask it ``QUESTIONS``, and show the answers."""
-    from noria import cli, screen
+    from noria import screen
+    from noria.cli.options import show
+    from noria.cli.shapes import answer_json, report_json
 
     with tell as progress:
         house = House(settings, progress)
         report = house.ingestion.run([documentation()], datetime.now(UTC), prune=True)
         answerer = house.answerer
     if json:
-        answers = [cli.answer_json(answerer.answer(asked(n))) for n in range(len(QUESTIONS))]
-        cli.show({"ingestion": cli.report_json(report), "answers": answers}, json)
+        answers = [answer_json(answerer.answer(asked(n))) for n in range(len(QUESTIONS))]
+        show({"ingestion": report_json(report), "answers": answers}, json)
         return
     screen.ingestion(report)
     for number, question in enumerate(QUESTIONS):

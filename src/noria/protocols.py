@@ -63,8 +63,17 @@ class LLM(Protocol):
 class Scorer(Protocol):
     """Says how likely a given continuation is."""
 
-    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Likelihood]:
-        """Log-probability of each continuation after the prompt at the same place."""
+    def score(
+        self,
+        prompts: Sequence[Prompt],
+        continuations: Sequence[str],
+        done: Callable[[int, Likelihood], None] | None = None,
+    ) -> list[Likelihood]:
+        """Log-probability of each continuation after the prompt at the same place.
+
+        Pairs may be read in any order, and those with equal prompts together. ``done`` is told each
+        likelihood with its place as soon as it is known, in the caller's thread.
+        """
         ...
 
 

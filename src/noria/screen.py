@@ -1,6 +1,7 @@
 """What people see in the terminal. Progress goes to stderr, results to stdout."""
 
 from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from noria.corpus.ingest import Report
+    from noria.evaluate.results import Comparison as Arms
     from noria.evaluate.swap import Comparison
     from noria.models.sources import Weights
 
@@ -192,6 +194,24 @@ def legs(result: Mapping[str, Any]) -> None:
     console = Console()
     console.print(table)
     console.print(f"{result['queries']} queries in {result['seconds']:.1f} s")
+
+
+def side_by_side(found: "Arms", page: Path) -> None:
+    """The arms with the metric that decides and their costs, the advice, and where to read on."""
+    console = Console()
+    table = Table("arm", found.primary, "95 % interval", "tokens a question", "seconds a question")
+    for name, arm in found.arms.items():
+        by, each = arm.metrics[found.primary], max(1, arm.questions)
+        cells = (f"{by.mean:.3f}", f"{by.low:.3f} to {by.high:.3f}",
+                 f"{arm.tokens / each:.0f}", f"{arm.seconds / each:.2f}")  # fmt: skip
+        table.add_row(escape(name), *cells)
+    console.print(table)
+    console.print(found.advice, markup=False, highlight=False)
+    for problem in found.problems[:LISTED]:
+        console.print(f"  {problem}", style="yellow", markup=False, soft_wrap=True)
+    if len(found.problems) > LISTED:
+        console.print(f"  … and {len(found.problems) - LISTED} more; --json lists them all")
+    console.print(f"report: {page}", markup=False, soft_wrap=True)
 
 
 def one_line(text: str) -> str:

@@ -1,5 +1,6 @@
 """Every built-in runs through the laws of its seam, and the laws catch who breaks them."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -353,8 +354,11 @@ def test_a_splitter_that_makes_a_document_public_is_caught() -> None:
 
 def test_broken_llms_are_caught() -> None:
     class Reversed(FakeLLM):
-        def batch(self, prompts, sampling):
-            return super().batch(prompts, sampling)[::-1]
+        def batch(self, prompts, sampling, done=None):
+            batch = super().batch(prompts, sampling)[::-1]
+            for place, completion in enumerate(batch):
+                done(place, completion)
+            return batch
 
     class Mumbling(FakeLLM):
         def stream(self, prompt, sampling):
@@ -369,6 +373,56 @@ def test_broken_llms_are_caught() -> None:
     turns = FakeLLM([str(i) for i in range(20)])  # answers in turn do not repeat
     with pytest.raises(AssertionError, match="in a batch"):
         check_llm(turns, prompts)
+
+
+def test_batches_that_tell_wrongly_are_caught() -> None:
+    prompts = ["The wheel turns.\nWhat turns?", "The moon is far.\nWhat is far?"]
+
+    class Telling(FakeLLM):
+        """Tells what ``tell`` makes of a batch."""
+
+        def __init__(self, tell) -> None:
+            super().__init__()
+            self._tell = tell
+
+        def batch(self, prompts, sampling, done=None):
+            batch = super().batch(prompts, sampling)
+            if done:
+                self._tell(batch, done)
+            return batch
+
+    def each(places):
+        return lambda batch, done: [done(place, batch[place % 2]) for place in places if batch]
+
+    def elsewhere(batch, done):
+        thread = threading.Thread(target=each([0, 1]), args=(batch, done))
+        thread.start()
+        thread.join()
+
+    check_llm(Telling(each([1, 0])), prompts)
+    for tell, said in (
+        (each([0]), "done was told"),
+        (each([0, 1, 2]), "done was told"),
+        (each([0, 1, 1]), "place 1 twice"),
+        (lambda batch, done: each([0, 1])(batch[::-1], done), "done was told"),
+        (elsewhere, "another thread"),
+    ):
+        with pytest.raises(AssertionError, match=said):
+            check_llm(Telling(tell), prompts)
+
+
+@pytest.mark.parametrize("logprob", [0.5, float("nan"), float("-inf")])
+def test_no_logprob_is_caught(logprob: float) -> None:
+    class Sure(FakeLLM):
+        def batch(self, prompts, sampling, done=None):
+            return super().batch(prompts, sampling, lambda i, c: done and done(i, c))
+
+        def stream(self, prompt, sampling):
+            whole = yield from super().stream(prompt, sampling)
+            return replace(whole, logprob=logprob)
+
+    with pytest.raises(AssertionError, match="log-probability"):
+        check_llm(Sure(), ["The wheel turns.\nWhat turns?"])
 
 
 def test_broken_scorers_are_caught() -> None:

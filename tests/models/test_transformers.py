@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scorer(folder: Path) -> TransformersScorer:
-    return TransformersScorer(folder, batch=3)
+    return TransformersScorer(folder, at_once=32)
 
 
 def by_labels(folder: Path, prompt: str, continuation: str) -> tuple[float, int]:

@@ -5,13 +5,15 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
+from noria.answer.confidence import signals
 from noria.answer.grounding import Grounding, ground
 from noria.answer.prompt import build, harmless
 from noria.funnel.funnel import Funnel
 from noria.protocols import LLM, Encoder
 from noria.types import Answer, Candidate, Chat, Completion, Query, Sampling, Slate
-from noria.words import FALLBACK, coverage, spoken, terms
+from noria.words import FALLBACK, spoken
 
+TURN_MARKS = 16  # tokens that a template puts around a turn of the chat
 UNKNOWN = "I don't know: the passages that were found do not answer this."
 REFUSAL = re.compile(
     r"^\W*(?:sorry,?\s*)?(?:i (?:do not|don['\u2019]t) know|(?:the|these) passages? (?:do|does) "
@@ -43,7 +45,8 @@ class Answerer:
     """Answers from the documents, with citations, or abstains.
 
     ``abstain_below``: the confidence under which it says that it does not know. ``languages``:
-    those that passages may be in; without any, all that there are stop words for.
+    those that passages may be in; without any, all that there are stop words for. ``examples``:
+    turns of worked examples that stand before every question.
     """
 
     funnel: Funnel
@@ -54,6 +57,7 @@ class Answerer:
     prompt_tokens: int = 1200
     abstain_below: float = 0.25
     languages: Sequence[str] = ()
+    examples: Chat = ()
 
     def answer(self, query: Query) -> Answer:
         """The answer to ``query``."""
@@ -84,6 +88,7 @@ class Answerer:
             return asked
         started = perf_counter()
         chat, shown = build(query.text, slate.candidates, self.llm.count, self._room())
+        chat = (*chat[:1], *self.examples, *chat[1:])
         return replace(asked, chat=chat, shown=shown).after(prompt=perf_counter() - started)
 
     def finish(self, asked: Asked, written: Completion | None) -> Answer:
@@ -112,8 +117,10 @@ class Answerer:
 
     def _room(self) -> int:
         """Tokens for the prompt: what was asked for, if the window has them."""
-        chat_marks = 32  # what a template puts around two messages
-        return min(self.prompt_tokens, self.llm.context - self.sampling.max_tokens - chat_marks)
+        turns = 2 + len(self.examples)
+        told = sum(self.llm.count(turn.content) for turn in self.examples)
+        window = self.llm.context - self.sampling.max_tokens - told - turns * TURN_MARKS
+        return min(self.prompt_tokens, window)
 
     def _language(self, shown: Sequence[Candidate]) -> str:
         """The language of the passages, by their stop words: no model has to be read for that."""
@@ -123,23 +130,9 @@ class Answerer:
         return spoken(text, self.languages) or next(iter(self.languages), FALLBACK)
 
     def _confidence(self, query: Query, slate: Slate, grounding: Grounding, language: str) -> float:
-        """How far the passages fit the question, and the answer the passages; not calibrated.
-
-        Relevance is the mean of the best cosine, where there is one, and of the share of the
-        question's words that the slate has. An answer that nothing supports keeps half of it.
-        """
-        cosines = [c.scores["dense"] for c in slate.candidates if "dense" in c.scores]
-        found = {
-            term
-            for c in slate.candidates
-            for term in terms(" ".join([*c.item.headings, c.item.text]), language)
-        }
-        signals = [
-            coverage(terms(query.text, language), found),
-            *([max(0.0, *cosines)] if cosines else []),
-        ]
-        relevance = sum(signals) / len(signals)
-        return relevance * (0.5 + 0.5 * grounding.share)
+        """The probability that the documents answer the question; 0 where they say nothing."""
+        told = signals(query.text, slate.candidates, self.encoder, language, grounding.share)
+        return told.probability() if told else 0.0
 
     def _abstain(self, asked: Asked, confidence: float, grounded: float) -> Answer:
         return Answer(

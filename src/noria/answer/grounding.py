@@ -1,27 +1,31 @@
-"""Whether an answer rests on the retrieved text, sentence by sentence. Needs no second model.
+"""Whether an answer rests on the retrieved text. Needs no second model.
 
-A sentence is supported by a quote when every number in it occurs there, every name in the quoted
-passage or its headings, and most of the content words that it adds to the question in the quote.
-The embedding's similarity stands beside: it lets a paraphrase through that shares fewer words,
-never a number or a name that the text does not have.
+Two questions are answered. Which quote supports a sentence, yes or no: every number in it must
+occur there, every name in the quoted passage or its headings, and most of the content words that
+it adds to the question in the quote; the embedding's similarity lets a paraphrase through that
+shares fewer words, never a number or a name that the text does not have. And how far the answer
+as a whole is grounded, as a number: `answer/doubt.py` has the signs that lower it.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from noria.answer.doubt import doubt
+from noria.answer.facts import has_names as has_names
+from noria.answer.facts import has_numbers as has_numbers
+from noria.answer.facts import names as names
+from noria.answer.facts import numbers as numbers
 from noria.answer.sentences import sentences
 from noria.protocols import Encoder
 from noria.types import Candidate, Citation, Item
-from noria.words import UNKNOWN, coverage, stems, terms, words
+from noria.words import coverage, terms
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-NAME = re.compile(r"[A-Z][\w'-]*[A-Za-z0-9]|[A-Z]{2,}")
 LONGEST = 60  # words of a quote; a longer sentence is cut to the part that supports best
 SUPPORTED = 0.7  # share of a sentence's content words that its quote must contain
 PARAPHRASED = 0.45  # the share that is enough when the embeddings agree
@@ -29,41 +33,63 @@ SIMILAR = 0.7  # cosine at which two sentences say much the same
 SHORTLIST = 4  # quotes by words whose embeddings are compared
 QUESTION_WEIGHT = 0.5  # words of the question that a quote has, against words of the answer
 RANK_WEIGHT = 0.05  # a passage that retrieval put one place lower, all else equal
+MOST = 200  # sentences of an answer that are looked for; later ones have no citation
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
-    """A span of a passage: where it is, its stems, and those of the whole passage and its headings.
+class Passage:
+    """A candidate as it is searched for quotes.
 
-    ``rank``: the passage's place in the slate, from 0.
+    ``rank``: its place in the slate, from 0. ``text``: its headings and itself; ``terms``: their
+    terms.
     """
 
     item: Item
     rank: int
+    text: str
+    terms: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A span of a passage: where it is, its terms and its numbers."""
+
+    passage: Passage
     start: int
     end: int
     words: frozenset[str]
-    context: frozenset[str]
+    numbers: frozenset[str]
 
     @property
     def text(self) -> str:
         """The quoted words, exactly."""
-        return self.item.text[self.start : self.end]
+        return self.passage.item.text[self.start : self.end]
 
-    def has_facts(self, sentence: str, language: str) -> bool:
-        """Whether the quote has the sentence's numbers, and the passage its names."""
-        passage = " ".join([*self.item.headings, self.item.text])
-        return has_numbers(sentence, self.text) and has_names(
-            sentence, passage, self.context, language
-        )
-
-    def covers(self, said: set[str], asked: set[str]) -> float:
+    def covers(self, said: frozenset[str], asked: set[str]) -> float:
         """Share of what is ``said`` that the quote has.
 
         Words of the question that the passage has are not asked of the quote as well: "It was
         built in 1361" supports "The wheel was built in 1361" where the passage is on the wheel.
         """
-        return coverage((said - (asked & self.context)) or said, set(self.words))
+        return coverage((said - (asked & self.passage.terms)) or said, self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A sentence of the answer: where it is, its terms and its numbers.
+
+    ``homes``: ranks of the passages that have all its names.
+    """
+
+    span: tuple[int, int]
+    text: str
+    words: frozenset[str]
+    numbers: frozenset[str]
+    homes: frozenset[int]
+
+    def agrees(self, quote: Quote) -> bool:
+        """Whether the quote has the numbers of the sentence, and its passage the names."""
+        return quote.passage.rank in self.homes and self.numbers <= quote.numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,21 +117,20 @@ class Support:
 
 @dataclass(frozen=True, slots=True)
 class Grounding:
-    """Support for every sentence of an answer that says something."""
+    """Support for every sentence of an answer that says something.
+
+    ``share``: how far the whole answer rests on the passages: 1 if it copies them, halved by each
+    point of ``doubt``; 0 without an answer or without passages.
+    """
 
     supports: tuple[Support, ...]
-
-    @property
-    def share(self) -> float:
-        """Share of the sentences that are supported; 0 for an empty answer."""
-        held = [s.holds for s in self.supports]
-        return sum(held) / len(held) if held else 0.0
+    share: float
 
     @property
     def citations(self) -> tuple[Citation, ...]:
         """A citation for each supported sentence, and none for the others."""
         return tuple(
-            Citation(s.quote.item, s.quote.start, s.quote.end, s.quote.text, s.span)
+            Citation(s.quote.passage.item, s.quote.start, s.quote.end, s.quote.text, s.span)
             for s in self.supports
             if s.holds and s.quote is not None
         )
@@ -118,34 +143,49 @@ def ground(
     encoder: Encoder,
     language: str = "en",
 ) -> Grounding:
-    """Find, for each sentence of ``answer``, the quote that supports it best."""
+    """Find the quote that supports each sentence of ``answer`` best, and weigh the whole."""
     asked = set(terms(question, language))
-    quotes = [
-        quote
-        for rank, candidate in enumerate(candidates)
-        for quote in quotable(candidate.item, rank, language)
+    passages = [searched(c.item, rank, language) for rank, c in enumerate(candidates)]
+    quotes = [quote for passage in passages for quote in quotable(passage, language)]
+    claims = claimed(answer, passages, language)
+    shortlists = [shortlist(claim, asked, quotes) for claim in claims]
+    vectors = encoded(encoder, claims, shortlists)
+    supports = [
+        best(claim, found, asked, vectors) for claim, found in zip(claims, shortlists, strict=True)
     ]
-    spans = [(s, e) for s, e in sentences(answer) if terms(answer[s:e], language)]
-    shortlists = [shortlist(answer[s:e], asked, quotes, language) for s, e in spans]
-    vectors = encoded(encoder, [answer[s:e] for s, e in spans], shortlists)
-    return Grounding(
-        tuple(
-            best(span, answer[span[0] : span[1]], found, asked, vectors, language)
-            for span, found in zip(spans, shortlists, strict=True)
-        )
-    )
+    says_something = bool(claims and quotes)
+    share = 0.5 ** doubt(question, answer, candidates, language) if says_something else 0.0
+    return Grounding(tuple(supports), share)
 
 
-def quotable(item: Item, rank: int, language: str) -> list[Quote]:
+def searched(item: Item, rank: int, language: str) -> Passage:
+    """A passage with its headings, ready to be searched."""
+    text = " ".join([*item.headings, item.text])
+    return Passage(item, rank, text, frozenset(terms(text, language)))
+
+
+def quotable(passage: Passage, language: str) -> list[Quote]:
     """The sentences of a passage, long ones in parts, each a possible quote."""
-    context = frozenset(terms(" ".join([*item.headings, item.text]), language))
+    text = passage.item.text
     quotes = []
-    for start, end in sentences(item.text):
-        for a, b in parts(item.text, start, end):
-            words = frozenset(terms(item.text[a:b], language))
+    for start, end in sentences(text):
+        for a, b in parts(text, start, end):
+            words = frozenset(terms(text[a:b], language))
             if words:
-                quotes.append(Quote(item, rank, a, b, words, context))
+                quotes.append(Quote(passage, a, b, words, frozenset(numbers(text[a:b]))))
     return quotes
+
+
+def claimed(answer: str, passages: Sequence[Passage], language: str) -> list[Claim]:
+    """The sentences of the answer that say something."""
+    claims = []
+    for start, end in sentences(answer)[:MOST]:
+        text = answer[start:end]
+        if said := frozenset(terms(text, language)):
+            homes = (p.rank for p in passages if has_names(text, p.text, p.terms, language))
+            found = frozenset(numbers(text))
+            claims.append(Claim((start, end), text, said, found, frozenset(homes)))
+    return claims
 
 
 def parts(text: str, start: int, end: int) -> list[tuple[int, int]]:
@@ -160,99 +200,50 @@ def parts(text: str, start: int, end: int) -> list[tuple[int, int]]:
     ]
 
 
-def shortlist(
-    sentence: str, asked: set[str], quotes: Sequence[Quote], language: str
-) -> list[Quote]:
+def shortlist(claim: Claim, asked: set[str], quotes: Sequence[Quote]) -> list[Quote]:
     """The quotes that fit best by words, those first that have the sentence's facts."""
-    said = set(terms(sentence, language))
 
     def fit(quote: Quote) -> tuple[bool, float]:
-        return quote.has_facts(sentence, language), by_words(said, asked, quote)
+        return claim.agrees(quote), by_words(claim, asked, quote)
 
     return sorted(quotes, key=fit, reverse=True)[:SHORTLIST]
 
 
-def by_words(said: set[str], asked: set[str], quote: Quote) -> float:
+def by_words(claim: Claim, asked: set[str], quote: Quote) -> float:
     """How well a quote fits an answer's words, and the question's that it answers."""
-    of_question = coverage(asked, set(quote.words))
-    return quote.covers(said, asked) + QUESTION_WEIGHT * of_question - RANK_WEIGHT * quote.rank
+    of_question = QUESTION_WEIGHT * coverage(asked, quote.words)
+    return quote.covers(claim.words, asked) + of_question - RANK_WEIGHT * quote.passage.rank
 
 
 def best(
-    span: tuple[int, int],
-    sentence: str,
+    claim: Claim,
     found: Sequence[Quote],
     asked: set[str],
     vectors: "dict[str, NDArray[np.float32]]",
-    language: str,
 ) -> Support:
     """The support of the sentence by the quote that fits it best."""
-    said = set(terms(sentence, language))
     supports = [
         (
             Support(
-                span,
+                claim.span,
                 quote,
-                quote.covers(said, asked),
-                quote.has_facts(sentence, language),
-                float(vectors[sentence] @ vectors[quote.text]),
+                quote.covers(claim.words, asked),
+                claim.agrees(quote),
+                float(vectors[claim.text] @ vectors[quote.text]),
             ),
-            by_words(said, asked, quote),
+            by_words(claim, asked, quote),
         )
         for quote in found
     ]
     if not supports:
-        return Support(span, None)
+        return Support(claim.span, None)
     return max(supports, key=lambda s: (s[0].holds, s[1] + s[0].similarity))[0]
 
 
 def encoded(
-    encoder: Encoder, said: Sequence[str], shortlists: Sequence[Sequence[Quote]]
+    encoder: Encoder, claims: Sequence[Claim], shortlists: Sequence[Sequence[Quote]]
 ) -> "dict[str, NDArray[np.float32]]":
     """The vectors of the sentences and of the quotes they are compared with, all at once."""
-    texts = sorted({*said, *(quote.text for found in shortlists for quote in found)})
+    quoted = {quote.text for found in shortlists for quote in found}
+    texts = sorted({claim.text for claim in claims} | quoted)
     return dict(zip(texts, encoder.encode_passages(texts), strict=True)) if texts else {}
-
-
-def has_numbers(sentence: str, text: str) -> bool:
-    """Whether every number of ``sentence`` is in ``text``.
-
-    >>> has_numbers("It cost 25 francs.", "It was 20 francs.")
-    False
-    """
-    return numbers(sentence) <= numbers(text)
-
-
-def has_names(
-    sentence: str, text: str, context: Collection[str] = (), language: str = UNKNOWN
-) -> bool:
-    """Whether every name of ``sentence`` is in ``text``, or its stem among ``context``.
-
-    ``context``: the terms of ``text``. In German every noun looks like a name, and is inflected.
-
-    >>> has_names("It stands in Paris.", "Paris has it.")
-    True
-    """
-    there = text.lower()
-    return all(
-        name.lower() in there or set(stems(words(name), language)) <= set(context)
-        for name in names(sentence)
-    )
-
-
-def numbers(text: str) -> set[str]:
-    """The numbers of a text, written alike.
-
-    >>> sorted(numbers("1,000 of 3.50"))
-    ['1000', '3.50']
-    """
-    return {n.replace(",", "") for n in NUMBER.findall(text)}
-
-
-def names(sentence: str) -> list[str]:
-    """Capitalised words, the first of the sentence excepted: any word begins with a capital.
-
-    >>> names("The Seine runs through Paris")
-    ['Seine', 'Paris']
-    """
-    return [m.group() for m in NAME.finditer(sentence) if m.start() > 0]

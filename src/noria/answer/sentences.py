@@ -3,11 +3,13 @@
 import re
 
 # A sentence ends at . ! ? (and closing marks) before white space and something that can begin
-# one, and at an empty line, a list item, a table row or a heading.
+# one, and at an empty line, a list item, a table row or a heading. Runs of marks and of white
+# space are taken whole or not at all: giving them back is quadratic in a text of dots.
 ENDING = re.compile(
-    r"""[.!?…]+["')\]\u201d\u2019*]*\s+(?=["'(\[\u201c\u2018*]*[A-Z0-9\u00c0-\u024f])"""
+    r"""(?<![.!?…])[.!?…]++["')\]\u201d\u2019*]*+\s++(?=["'(\[\u201c\u2018*]*[A-Z0-9\u00c0-\u024f])"""
     r"""|\n\s*\n\s*|\n\s*(?=[-*+#|>]\s?|\d+[.)]\s)"""
 )
+LONGEST = 8  # letters of an abbreviation; none is looked for further back
 ABBREVIATION = re.compile(
     r"(?:\b(?:[A-Z]|Mr|Mrs|Ms|Dr|St|Prof|Jr|Sr|vs|etc|e\.g|i\.e|cf|al|Inc|Ltd|Co|No|Fig|Eq|approx|"
     r"Gen|Col|Capt|Lt|Sgt|Rev|Hon|Gov|Sen|Rep|Vol|pp?|ca|c)\.)\s+$"
@@ -23,7 +25,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
     """
     spans, start = [], 0
     for ending in ENDING.finditer(text):
-        if ABBREVIATION.search(text, start, ending.end()):
+        if ABBREVIATION.search(text, max(start, ending.start() - LONGEST), ending.end()):
             continue
         spans.append((start, ending.end()))
         start = ending.end()

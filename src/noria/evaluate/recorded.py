@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from noria.corpus.index import PassageTable
 from noria.evaluate.questions import Question
+from noria.evaluate.ranking import scores as ranked
 from noria.evaluate.retrieval import Asked, documents
 from noria.funnel.retrieve import DEPTH, Dense, Hybrid
 from noria.protocols import Encoder, Progress, Retriever
@@ -18,6 +19,7 @@ from noria.types import Candidate, Query
 if TYPE_CHECKING:
     from noria.evaluate.statistics import Values
 
+METRICS = ("ndcg@10", "recall@10", "mrr@10")
 TOP = 10  # documents or passages that are looked at
 ANSWER = "the answer"
 
@@ -67,23 +69,9 @@ def judged(question: Question, names: set[str]) -> dict[str, int]:
 def scores(
     questions: Sequence[Question], judgements: Mapping[str, Mapping[str, int]], found: Found
 ) -> "dict[str, Values]":
-    """Each metric of each judged question, in their order."""
-    import ir_measures
-    import numpy as np
-    from ir_measures import RR, R, nDCG
-
-    names = {nDCG @ 10: "ndcg@10", R @ 10: "recall@10", RR @ 10: "mrr@10"}
-    run = {
-        q.id: {name: float(-place) for place, name in enumerate(ranking(q, found[q.id]))}
-        for q in questions
-        if q.id in judgements
-    }
-    place = {question: at for at, question in enumerate(run)}
-    values = {name: np.zeros(len(place)) for name in names.values()}
-    grades = {question: dict(judgements[question]) for question in run}
-    for value in ir_measures.iter_calc(list(names), grades, run):
-        values[names[value.measure]][place[value.query_id]] = value.value
-    return values
+    """Each metric of each judged question, in the order of ``judgements``."""
+    rankings = {q.id: ranking(q, found[q.id]) for q in questions if q.id in judgements}
+    return ranked(judgements, rankings, METRICS)
 
 
 def ranking(question: Question, found: Sequence[Candidate]) -> list[str]:

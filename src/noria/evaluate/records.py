@@ -37,7 +37,8 @@ class Record:
     given, has one of them in its text; None where nothing is known of that, or nothing was shown by
     design. ``error``: why there is no answer; such a question counts as wrong. ``seconds``: wall
     time that the question took of the run, shared among those that ran beside it.
-    ``prompt_tokens`` and ``completion_tokens``: as the model counts.
+    ``prompt_tokens`` and ``completion_tokens``: as the model counts. ``cut``: the model ran out of
+    tokens before it came to an end.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Record:
     found: bool | None = None
     choices: tuple[str, ...] = ()
     unanswerable: bool = False
+    cut: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """As the line has it."""

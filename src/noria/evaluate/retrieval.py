@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from noria.corpus.index import PassageTable, Recipe
 from noria.corpus.write import Work, write
 from noria.evaluate import beir
-from noria.evaluate.beir import Collection, Judgements
+from noria.evaluate.beir import Collection
+from noria.evaluate.ranking import Judgements, Ranking, scores
 from noria.funnel.retrieve import DEPTH, Dense, Hybrid, Lexical
 from noria.jobs import locked, silent
 from noria.protocols import Encoder, Progress, Retriever, Splitter
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 RANKED = 100  # documents of a ranking: as deep as recall@100 looks
 AT_ONCE = 256  # questions embedded between two reports of progress
 
+METRICS = ("ndcg@10", "recall@10", "recall@100", "mrr@10")
+
 Metrics = Mapping[str, float]
-Ranking = Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,19 +178,9 @@ def documents(candidates: Iterable[Candidate]) -> list[str]:
 def measured(judgements: Judgements, rankings: Mapping[str, Ranking]) -> dict[str, float]:
     """Means over the judged questions; one for which nothing was found counts 0.
 
-    >>> scores = measured({"q": {"a": 1}}, {"q": ["b", "a"]})
-    >>> scores["mrr@10"], scores["recall@10"], round(scores["ndcg@10"], 4)
+    >>> found = measured({"q": {"a": 1}}, {"q": ["b", "a"]})
+    >>> found["mrr@10"], found["recall@10"], round(found["ndcg@10"], 4)
     (0.5, 1.0, 0.6309)
     """
-    import ir_measures
-    from ir_measures import RR, R, nDCG
-
-    names = {nDCG @ 10: "ndcg@10", R @ 10: "recall@10", R @ 100: "recall@100", RR @ 10: "mrr@10"}
-    # falling scores: the engines break ties in ways of their own
-    run = {
-        question: {document: float(-place) for place, document in enumerate(ranked)}
-        for question, ranked in rankings.items()
-    }
-    grades = {question: dict(graded) for question, graded in judgements.items()}
-    values = ir_measures.calc_aggregate(list(names), grades, run)
-    return {name: float(values[measure]) for measure, name in names.items()}
+    found = scores(judgements, rankings, METRICS)
+    return {name: float(values.mean()) for name, values in found.items()}

@@ -162,9 +162,19 @@ class FakeScorer:
     True
     """
 
-    def score(self, prompts: Sequence[Prompt], continuations: Sequence[str]) -> list[Likelihood]:
+    def score(
+        self,
+        prompts: Sequence[Prompt],
+        continuations: Sequence[str],
+        done: Callable[[int, Likelihood], None] | None = None,
+    ) -> list[Likelihood]:
         """Log-probability of each continuation: a half for a known word, 1/100 for a new one."""
-        return [overlap(plain(p), c) for p, c in zip(prompts, continuations, strict=True)]
+        found = []
+        for place, (prompt, text) in enumerate(zip(prompts, continuations, strict=True)):
+            found.append(overlap(plain(prompt), text))
+            if done:
+                done(place, found[-1])
+        return found
 
 
 def overlap(prompt: str, continuation: str) -> Likelihood:

@@ -3,6 +3,7 @@
 Its server is spoken to by calls and, for the tokenizer, through a UNIX socket in a private folder.
 """
 
+import math
 import os
 import queue
 import secrets
@@ -10,14 +11,13 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from noria.errors import ModelError, SourceError
 from noria.models.cache import digest_of
-from noria.models.side import gathered
+from noria.models.side import side_by_side
 from noria.types import Completion, Prompt, Sampling
 
 QUIET = -1  # below llama.cpp's errors: standard output and error belong to the command line
@@ -108,17 +108,11 @@ class LlamaCpp:
         done: Callable[[int, Completion], None] | None = None,
     ) -> list[Completion]:
         """Complete ``prompts``, in their order, as many side by side as there are slots."""
-        stop = threading.Event()
 
-        def write(prompt: Prompt) -> Completion:
+        def write(prompt: Prompt, stop: threading.Event) -> Completion:
             return self._write(prompt, sampling, lambda piece: None, stop)
 
-        pool = ThreadPoolExecutor(self._parallel)
-        try:
-            return gathered([pool.submit(write, prompt) for prompt in prompts], done)
-        finally:
-            stop.set()  # after an error or Ctrl-C the others end at their next token
-            pool.shutdown(cancel_futures=True)
+        return side_by_side(prompts, write, self._parallel, done)
 
     def close(self) -> None:
         """Free the model. Calling it twice is fine."""
@@ -183,6 +177,7 @@ class _Reader:
     def __init__(self, tell: Callable[[str], None], stop: threading.Event) -> None:
         self._tell, self._stop = tell, stop
         self._pieces: list[str] = []
+        self._logprobs: list[float] = []
         self._finish = ""
         self._usage: Mapping[str, int] = {}
         self.error: Mapping[str, Any] | None = None
@@ -196,6 +191,8 @@ class _Reader:
             if piece:
                 self._pieces.append(piece)
                 self._tell(piece)
+            told = (choice.get("logprobs") or {}).get("content") or ()
+            self._logprobs += [token["logprob"] for token in told]
         return self._stop.is_set()
 
     def completion(self) -> Completion:
@@ -205,6 +202,7 @@ class _Reader:
             "stop" if self._finish == "stop" else "length",
             self._usage.get("prompt_tokens", 0),
             self._usage.get("completion_tokens", len(self._pieces)),
+            math.fsum(self._logprobs) if self._logprobs else None,
         )
 
 
@@ -279,6 +277,8 @@ def options(sampling: Sampling) -> dict[str, Any]:
         "stop": list(sampling.stop),
         "seed": sampling.seed,
         "cache_prompt": True,
+        "logprobs": 1,  # continuations take a number,
+        "n_probs": 1,  # chats take this one, and would else list 20 alternatives a token
         "stream": True,
         "stream_options": {"include_usage": True},
     }

@@ -4,15 +4,15 @@ import hashlib
 import json
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from noria.errors import ConfigError, ModelError
-from noria.models.side import gathered
+from noria.models.side import side_by_side
 from noria.models.wheels import trust, without_credentials
 from noria.protocols import Clock
 from noria.types import Completion, Prompt, Sampling
@@ -116,11 +116,11 @@ class OpenAICompatible:
         done: Callable[[int, Completion], None] | None = None,
     ) -> list[Completion]:
         """Complete ``prompts``, in their order, ``parallel`` at a time."""
-        pool = ThreadPoolExecutor(self._parallel)
-        try:
-            return gathered([pool.submit(self._complete, p, sampling) for p in prompts], done)
-        finally:
-            pool.shutdown(cancel_futures=True)
+
+        def write(prompt: Prompt, stop: threading.Event) -> Completion:
+            return self._complete(prompt, sampling)
+
+        return side_by_side(prompts, write, self._parallel, done)
 
     def close(self) -> None:
         """Close the connections."""

@@ -5,6 +5,7 @@ Knows the protocols and types only; judges by what goes in and what comes out.
 
 import json
 import math
+import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -158,7 +159,10 @@ def check_splitter(splitter: Splitter, document: Document) -> None:
 
 
 def check_llm(llm: LLM, prompts: Sequence[Prompt], sampling: Sampling | None = None) -> None:
-    """Greedy writing repeats; what is streamed is what a batch gives, in the prompts' order."""
+    """Greedy writing repeats; what is streamed is what a batch gives, in the prompts' order.
+
+    A batch tells ``done`` each completion once, with its prompt's place, in the caller's thread.
+    """
     greedy = sampling or Sampling(max_tokens=32)
     require(greedy.temperature == 0, "the law holds for greedy writing: temperature 0")
     alone = []
@@ -173,7 +177,7 @@ def check_llm(llm: LLM, prompts: Sequence[Prompt], sampling: Sampling | None = N
         )
         alone.append(whole)
     for order in (list(range(len(prompts))), list(range(len(prompts)))[::-1]):
-        batch = llm.batch([prompts[i] for i in order], greedy)
+        batch = told(llm, [prompts[i] for i in order], greedy)
         require(len(batch) == len(order), f"{len(order)} prompts, {len(batch)} completions")
         for i, completion in zip(order, batch, strict=True):
             require(
@@ -184,6 +188,7 @@ def check_llm(llm: LLM, prompts: Sequence[Prompt], sampling: Sampling | None = N
                 completion.finish == alone[i].finish,
                 f"prompt {i}: finished by {alone[i].finish!r}, in a batch {completion.finish!r}",
             )
+            require_logprob(completion, f"prompt {i}")
     require(llm.batch([], greedy) == [], "no prompts must give no completions")
     require(bool(llm.fingerprint), "fingerprint: expected a digest, got nothing")
     require(llm.context > 0, f"context: expected above 0, got {llm.context}")
@@ -214,6 +219,35 @@ def require(kept: bool, message: str) -> None:
     """Raise AssertionError with ``message`` unless the law was kept; ``python -O`` or not."""
     if not kept:
         raise AssertionError(message)
+
+
+def told(llm: LLM, prompts: Sequence[Prompt], sampling: Sampling) -> list[Completion]:
+    """A batch whose ``done`` heard each completion once, in this thread, with its place."""
+    heard: dict[int, Completion] = {}
+    threads: set[int] = set()
+
+    def done(place: int, completion: Completion) -> None:
+        require(place not in heard, f"done was told place {place} twice")
+        heard[place] = completion
+        threads.add(threading.get_ident())
+
+    batch = llm.batch(prompts, sampling, done)
+    expected = dict(enumerate(batch))
+    require(
+        heard == expected,
+        f"done was told {heard}, the batch returned {expected}; tell each with its prompt's place",
+    )
+    require(threads <= {threading.get_ident()}, "done was called in another thread")
+    return batch
+
+
+def require_logprob(completion: Completion, where: str) -> None:
+    """None, or a log-probability: finite and at most 0."""
+    found = completion.logprob
+    require(
+        found is None or (math.isfinite(found) and found <= 0),
+        f"{where}: a log-probability is at most 0, got {found}",
+    )
 
 
 def require_distinct(what: str, candidates: Sequence[Candidate]) -> None:

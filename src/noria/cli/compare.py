@@ -1,0 +1,97 @@
+"""The commands that answer "retrieve, fine-tune, or both?": ``compare``, ``evaluate report``."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from noria.cli.options import Config, Debug, Groups, Home, Json, house, progress, show
+
+if TYPE_CHECKING:
+    from noria.evaluate.results import Comparison
+
+
+def compare(
+    questions: Annotated[Path, typer.Argument(help="What to ask: docs/questions.md has formats.")],
+    arms: Annotated[
+        str, typer.Option("--arms", help="Which ways to answer; noria.toml may name more.")
+    ] = "base,rag,rag-fewshot,oracle",
+    examples: Annotated[
+        Path | None,
+        typer.Option("--examples", help="Worked examples; without: other folds of the questions."),
+    ] = None,
+    ingested: Annotated[
+        bool, typer.Option("--ingested", help="Read what was ingested, not the questions' texts.")
+    ] = False,
+    groups: Groups = None,
+    max_questions: Annotated[
+        int | None, typer.Option("--max-questions", min=1, help="Ask a stratified sample.")
+    ] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option("--max-seconds", min=0, help="Begin nothing after so long.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The report's folder.", show_default="in --home")
+    ] = None,
+    judge: Annotated[
+        str | None, typer.Option("--judge", help="A model that judges too: a source or a URL.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Draws samples and intervals.")] = 0,
+    json: Json = False,
+    config: Config = None,
+    home: Home = None,
+    debug: Debug = False,
+) -> None:
+    """Compare ways to answer on your questions, with a report and advice."""
+    from noria.corpus.ingest import parse_groups
+    from noria.evaluate.arms import chosen
+    from noria.evaluate.contest import Budget, contest
+    from noria.evaluate.report import as_json
+
+    with progress(json) as tell:
+        at = house(config, home, tell)
+        some = chosen([name.strip() for name in arms.split(",") if name.strip()], at.settings.arms)
+        folder = out or at.settings.home / "reports" / questions.stem
+        found = contest(
+            questions,
+            some,
+            at.respondents_for(parse_groups(groups) or frozenset()),
+            folder,
+            monotonic,
+            examples=examples,
+            ingested=ingested,
+            budget=Budget(max_questions, max_seconds),
+            judge=at.llm_of(judge) if judge else None,
+            seed=seed,
+            about={"date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", **at.told()},
+            progress=tell,
+        )
+    if json:
+        show(as_json(found, folder), json)
+    else:
+        told(found, folder)
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="A folder that noria compare wrote.")],
+    json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Compute a report's numbers again, from its answers alone."""
+    from noria.evaluate.contest import again
+    from noria.evaluate.report import as_json
+
+    found = again(folder)
+    if json:
+        show(as_json(found, folder), json)
+    else:
+        told(found, folder)
+
+
+def told(found: "Comparison", folder: Path) -> None:
+    """A comparison for people."""
+    from noria.screen import side_by_side
+
+    side_by_side(found, folder / "report.html")

@@ -1,0 +1,64 @@
+"""The ways to answer that are compared. An arm is configuration, not code."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from noria.config import ArmSettings
+from noria.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A way to answer.
+
+    ``passages``: what the model may read: nothing (closed book), what the funnel retrieves, or the
+    gold passage. For labelled tasks, what is retrieved are the nearest labelled examples.
+    ``examples``: how many worked examples stand before the question, the same for all questions.
+    ``generator``: the source of the model that writes; empty for the one of the settings.
+    """
+
+    name: str
+    passages: str = "none"
+    examples: int = 0
+    generator: str = ""
+    about: str = ""
+
+
+BUILT_IN = {
+    arm.name: arm
+    for arm in (
+        Arm("base", about="the base model alone, closed book"),
+        Arm("rag", "retrieved", about="the base model reads what is retrieved"),
+        Arm("rag-fewshot", "retrieved", 3, about="as rag, after three worked examples"),
+        Arm("oracle", "gold", about="the base model reads the gold passage"),
+    )
+}
+COMING = ("tuned", "tuned+rag", "reader")  # arms that need a release
+
+
+def chosen(names: Sequence[str], configured: Mapping[str, ArmSettings]) -> tuple[Arm, ...]:
+    """The arms of these names; ``configured`` are those of the settings.
+
+    Raises UsageError for an unknown name, or one given twice.
+
+    >>> [arm.passages for arm in chosen(["base", "rag"], {})]
+    ['none', 'retrieved']
+    """
+    own = {
+        name: Arm(name, each.passages, each.examples, each.generator, each.about)
+        for name, each in configured.items()
+    }
+    known = {**BUILT_IN, **own}
+    if not names:
+        raise UsageError(f"no arms; expected some of: {', '.join(known)}")
+    for name in names:
+        if name in COMING and name not in configured:
+            raise UsageError(
+                f"arm {name!r} needs a tuned release, which this version cannot make yet; "
+                f"an [arms.NAME] in noria.toml with a generator of its own compares any model"
+            )
+        if name not in known:
+            raise UsageError(f"unknown arm {name!r}; known: {', '.join(known)}")
+    if len(set(names)) < len(names):
+        raise UsageError(f"an arm is named twice in {','.join(names)}; name each once")
+    return tuple(known[name] for name in names)

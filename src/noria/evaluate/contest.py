@@ -1,0 +1,209 @@
+"""A comparison from a file of questions to a folder with a report: what ``noria compare`` does."""
+
+import hashlib
+import json
+import resource
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from noria.errors import DataError, UsageError
+from noria.evaluate import questions as reading
+from noria.evaluate.arms import Arm
+from noria.evaluate.compare import compare
+from noria.evaluate.folds import connected, folds
+from noria.evaluate.judge import judge as judge_pairs
+from noria.evaluate.questions import Question, Questions
+from noria.evaluate.records import Record
+from noria.evaluate.records import read as read_records
+from noria.evaluate.report import METRICS, write
+from noria.evaluate.respond import READING, Respondent
+from noria.evaluate.results import Comparison
+from noria.evaluate.run import run
+from noria.evaluate.sample import stratified
+from noria.jobs import silent
+from noria.protocols import LLM, Clock, Progress
+from noria.types import Document
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FOLDS = 5
+
+
+class Ready(Protocol):
+    """Makes arms ready to be asked: the questions, their corpus, the worked examples and folds."""
+
+    def __call__(
+        self,
+        arms: Sequence[Arm],
+        questions: Sequence[Question],
+        corpus: Sequence[Document],
+        pool: Sequence[Question],
+        folds: Mapping[str, int],
+    ) -> list[Respondent]:
+        """The arms, in their order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How much may be asked: a stratified sample of so many questions, so many seconds."""
+
+    questions: int | None = None
+    seconds: float | None = None
+
+
+def contest(
+    file: Path,
+    arms: Sequence[Arm],
+    ready: Ready,
+    folder: Path,
+    clock: Clock,
+    examples: Path | None = None,
+    ingested: bool = False,
+    budget: Budget = Budget(),
+    judge: LLM | None = None,
+    seed: int = 0,
+    about: Mapping[str, Any] = {},
+    progress: Progress = silent,
+) -> Comparison:
+    """Ask the arms the questions of ``file``, compare them, and write the report into ``folder``.
+
+    Worked examples come from the file ``examples``, or from other folds of the questions.
+    ``ingested``: read what was ingested even where the questions bring passages of their own.
+    Raises DataError for a file without questions, UsageError where no arm can answer.
+    """
+    import numpy as np
+
+    began = clock()
+    read = reading.read(file)
+    asked = stratified(read.asked, budget.questions, seed) if budget.questions else read.asked
+    pool, placed = worked(read, examples, seed)
+    able, problems = those_able(arms, asked, pool)
+    respondents = ready(able, asked, () if ingested else read.passages, pool, placed)
+    done = run(asked, respondents, clock, budget.seconds, progress)
+    if done.unasked:
+        problems.append(f"{done.unasked} of {len(asked)} questions were not asked: time was up")
+    told = {
+        **about,
+        **judged(judge, done.records, np.random.default_rng(seed), progress),
+        "questions": {"file": file.name, "sha256": digest_of(file), "in it": len(read.asked),
+                      "asked": len(asked) - done.unasked},
+        "arms": {arm.name: asdict(arm) for arm in able},
+        "worked examples": examples.name if examples else f"from {FOLDS - 1} of {FOLDS} folds",
+        "seed": seed,
+        "seconds of this run": clock() - began,
+        "prompts asked anew": sum({id(r.writer): r.writer.fresh for r in respondents}.values()),
+        "peak memory, MB": peak_memory(),
+    }  # fmt: skip
+    comparison = compare(
+        done.records,
+        np.random.default_rng(seed),
+        told,
+        {arm.name: arm.about for arm in able},
+        (*read.problems, *problems),
+    )
+    write(comparison, done.records, folder)
+    return comparison
+
+
+def judged(
+    llm: LLM | None,
+    records: Mapping[str, Sequence[Record]],
+    rng: "np.random.Generator",
+    progress: Progress,
+) -> dict[str, Any]:
+    """What a model thinks of each arm against the first, where there is one that judges."""
+    if llm is None:
+        return {}
+    first, *others = records
+    return {
+        f"judge: {first} against {other}": asdict(
+            judge_pairs(llm, list(zip(records[first], records[other], strict=True)), rng, progress)
+        )
+        for other in others
+    }
+
+
+def again(folder: Path) -> Comparison:
+    """Compute a report again from the answers in ``folder``, and write it anew.
+
+    What cannot be computed from answers is taken over: how the run was made. Raises DataError for
+    a folder without a report.
+    """
+    import numpy as np
+
+    try:
+        known = json.loads((folder / METRICS).read_bytes())
+        records = {name: read_records(folder / file) for name, file in known["files"].items()}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"no whole report ({error}); expected what noria compare wrote", folder
+        ) from None
+    comparison = compare(
+        records,
+        np.random.default_rng(known["about"].get("seed", 0)),
+        known["about"],
+        {name: arm["about"] for name, arm in known["arms"].items()},
+        known["problems"],
+    )
+    write(comparison, records, folder)
+    return comparison
+
+
+def worked(
+    read: Questions, examples: Path | None, seed: int
+) -> tuple[Sequence[Question], dict[str, int]]:
+    """The pool of worked examples, and the fold of each question that may be one itself.
+
+    Questions on one document are of one fold; where there are no two documents, there is no pool.
+    """
+    if examples is not None:
+        return reading.read(examples).asked, {}
+    keys = [{*question.documents} or {question.text.casefold()} for question in read.asked]
+    parted = min(FOLDS, len(connected(keys)))
+    if parted < 2:
+        return (), {}
+    placed = folds(keys, parted, seed)
+    return read.asked, {q.id: fold for q, fold in zip(read.asked, placed, strict=True)}
+
+
+def those_able(
+    arms: Sequence[Arm], asked: Sequence[Question], pool: Sequence[Question]
+) -> tuple[list[Arm], list[str]]:
+    """The arms that these questions can be asked, and why others cannot."""
+    gold = any(q.task in READING and (q.context is not None or q.documents) for q in asked)
+    labelled = any(q.task not in READING for q in asked)
+    able, problems = [], []
+    for arm in arms:
+        if arm.passages == "gold" and not gold:
+            problems.append(f"arm {arm.name!r} was left out: no question names its gold passage")
+        elif not pool and (arm.examples or (labelled and arm.passages == "retrieved")):
+            problems.append(
+                f"arm {arm.name!r} was left out: no worked examples, since all questions are on "
+                f"one document; give others with --examples"
+            )
+        else:
+            able.append(arm)
+    if not able:
+        raise UsageError(f"no arm can answer: {'; '.join(problems)}")
+    return able, problems
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, or of the names and contents of a folder's files."""
+    digest = hashlib.sha256()
+    for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if each.is_file():
+            digest.update(each.relative_to(path.parent).as_posix().encode())
+            digest.update(each.read_bytes())
+    return digest.hexdigest()
+
+
+def peak_memory() -> float:
+    """The most memory that this process had, in MB."""
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes / (1e6 if sys.platform == "darwin" else 1e3)

@@ -1,0 +1,246 @@
+"""An arm, ready to be asked: from a question to a prompt, and from what was written to a record."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+
+from noria.answer.answerer import REFUSAL, Answerer, Asked, tidy
+from noria.answer.prompt import build, harmless
+from noria.evaluate import prompts
+from noria.evaluate.arms import Arm
+from noria.evaluate.examples import Examples
+from noria.evaluate.questions import Question
+from noria.evaluate.recorded import says
+from noria.evaluate.records import Cited, Record
+from noria.evaluate.remember import Remembering, RememberingScorer, Written
+from noria.funnel.funnel import Funnel
+from noria.types import (
+    Candidate,
+    Chat,
+    Completion,
+    Item,
+    Likelihood,
+    Message,
+    Prompt,
+    Query,
+    Sampling,
+)
+
+READING = ("qa", "choice", "chat")  # tasks that passages help; others are shown labelled examples
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the model was shown: ids and documents of passages, or of labelled examples."""
+
+    ids: tuple[str, ...] = ()
+    documents: tuple[str, ...] = ()
+    found: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A question as an arm puts it. ``prompt`` is None where nothing was found to read."""
+
+    question: Question
+    prompt: Prompt | None
+    sampling: Sampling
+    shown: Shown = field(default_factory=Shown)
+    asked: Asked | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Respondent:
+    """Answers questions as ``arm`` says.
+
+    ``funnel`` retrieves, or hands out the gold passage. ``scorer`` says how likely each choice is;
+    only questions with choices need it. ``groups``: the reader's.
+    """
+
+    arm: Arm
+    answerer: Answerer
+    funnel: Funnel
+    writer: Remembering
+    scorer: RememberingScorer | None
+    examples: Examples
+    groups: frozenset[str] = frozenset()
+
+    def prepare(self, question: Question) -> Prepared:
+        """Find what the arm may read, and put the prompt together."""
+        started = perf_counter()
+        if question.task in READING and self.arm.passages != "none":
+            prepared = self._reading(question)
+        else:
+            prepared = self._alone(question)
+        return replace(prepared, seconds=perf_counter() - started)
+
+    def respond(self, prepared: Sequence[Prepared], tell: "Tell") -> list[Record]:
+        """The records of prepared questions, in their order; ``tell`` hears how many are there."""
+        written = {
+            place: self._chosen(each)
+            for place, each in enumerate(prepared)
+            if each.question.task == "choice" and each.prompt is not None
+        }
+        scored = len(written)
+        for sampling, places in grouped(prepared, written):
+            asked = [prepared[place].prompt for place in places]
+            answers = self.writer.write(
+                [prompt for prompt in asked if prompt is not None],
+                sampling,
+                lambda count, before=scored: tell(before + count),  # type: ignore[misc]
+            )
+            scored += len(places)
+            written |= dict(zip(places, answers, strict=True))
+        return [self._record(each, written.get(place)) for place, each in enumerate(prepared)]
+
+    def _reading(self, question: Question) -> Prepared:
+        """As ``noria ask`` reads, after the arm's worked examples."""
+        answerer = replace(
+            self.answerer,
+            funnel=self.funnel,
+            llm=self.writer.llm,
+            examples=self._worked(question),
+        )
+        text = question.text
+        if question.task == "choice":
+            text += f"\n{prompts.options(question)}"
+        query = Query(question.id, question.text, groups=self.groups)
+        asked = answerer.prepare(query)
+        if asked.chat is None:
+            return Prepared(question, None, answerer.sampling, Shown(found=False), asked)
+        if text != question.text:  # what is searched for are not the choices
+            asked = replace(asked, chat=with_question(asked.chat, question.text, text))
+        found = holds(question, asked.shown)
+        ids = tuple(c.item.id for c in asked.shown)
+        documents = tuple(c.item.document or c.item.id for c in asked.shown)
+        shown = Shown(ids, documents, found)
+        return Prepared(question, asked.chat, answerer.sampling, shown, asked)
+
+    def _worked(self, question: Question) -> Chat:
+        """Turns that show how a question is answered from its passage."""
+        turns: list[Message] = []
+        for example in self.examples.fixed(question, self.arm.examples):
+            candidate = gold(example)
+            chat, _ = build(
+                example.text, [candidate] if candidate else [], self.writer.llm.count, 400
+            )
+            turns += [chat[-1], Message("assistant", example.answers[0])]
+        return tuple(turns)
+
+    def _alone(self, question: Question) -> Prepared:
+        """Closed book, or after labelled examples; the nearest where the arm retrieves."""
+        fixed = self.examples.fixed(question, self.arm.examples)
+        retrieves = self.arm.passages == "retrieved"
+        nearest = self.examples.nearest(question) if retrieves else ()
+        chat = prompts.chat(question, (*(each for each in fixed if each not in nearest), *nearest))
+        sampling = prompts.sampling(question.task, self.writer.llm.context // 4)
+        shown = Shown()
+        if retrieves:
+            right = {answer.casefold() for answer in question.answers}
+            found = any(each.answers[0].casefold() in right for each in nearest)
+            ids = tuple(each.id for each in nearest)
+            shown = Shown(ids, ids, found if question.task == "classification" else None)
+        return Prepared(question, chat, sampling, shown)
+
+    def _chosen(self, prepared: Prepared) -> Written:
+        """The choice whose text is likeliest, by its mean log-probability a token."""
+        if self.scorer is None or prepared.prompt is None:
+            raise ValueError("questions with choices need a scorer")
+        choices = prepared.question.choices
+        likelihoods, seconds = self.scorer.score(prepared.prompt, choices)
+        return Written(likeliest(choices, likelihoods), seconds)
+
+    def _record(self, prepared: Prepared, written: Written | None) -> Record:
+        """What is written down of an answer."""
+        question, shown = prepared.question, prepared.shown
+        completion = written.completion if written else None
+        started = perf_counter()
+        draft = tidy(completion.text) if completion else ""
+        record = Record(
+            id=question.id,
+            question=question.text,
+            answers=question.answers,
+            answer=draft,
+            draft=draft,
+            abstained=not draft or bool(REFUSAL.match(draft)),
+            retrieved=shown.ids,
+            slice=question.slice,
+            error=written.error if written else None,
+            prompt_tokens=completion.prompt_tokens if completion else 0,
+            completion_tokens=completion.completion_tokens if completion else 0,
+            task=question.task,
+            documents=question.documents,
+            retrieved_documents=shown.documents,
+            found=shown.found,
+            choices=question.choices,
+            unanswerable=question.unanswerable,
+            cut=completion is not None and completion.finish == "length",
+        )
+        if prepared.asked is not None and question.task != "choice" and not record.error:
+            answer = self.answerer.finish(prepared.asked, completion)
+            record = replace(
+                record,
+                answer=answer.text,
+                citations=tuple(
+                    Cited(c.item.id, c.item.document, c.start, c.end, c.quote, c.supports)
+                    for c in answer.citations
+                ),
+                confidence=answer.confidence,
+                grounded=answer.grounded,
+                abstained=answer.abstained,
+            )
+        spent = prepared.seconds + (written.seconds if written else 0.0)
+        return replace(record, seconds=spent + perf_counter() - started)
+
+
+Tell = Callable[[int], None]
+
+
+def grouped(
+    prepared: Sequence[Prepared], settled: Collection[int]
+) -> list[tuple[Sampling, list[int]]]:
+    """The places of the prompts that are still to be written, by how they are to be written."""
+    groups: dict[Sampling, list[int]] = {}
+    for place, each in enumerate(prepared):
+        if place not in settled and each.prompt is not None:
+            groups.setdefault(each.sampling, []).append(place)
+    return list(groups.items())
+
+
+def likeliest(choices: Sequence[str], likelihoods: Sequence[Likelihood]) -> Completion:
+    """The choice with the highest mean log-probability a token, as if it had been written."""
+    choice, best = max(zip(choices, likelihoods, strict=True), key=lambda pair: pair[1].per_token)
+    return Completion(choice, "stop", 0, best.tokens, best.logprob)
+
+
+def gold(question: Question) -> Candidate | None:
+    """The gold passage of a worked example, where it has one."""
+    if question.context is None:
+        return None
+    document = question.documents[0] if question.documents else question.id
+    return Candidate(Item(question.id, question.context, document), 1.0)
+
+
+def holds(question: Question, shown: Sequence[Candidate]) -> bool | None:
+    """Whether what is shown holds the answer, as far as that is known.
+
+    A passage of a gold document that has one of the right answers in its text, where both are
+    known; for a choice the document is enough, since "yes" need not stand in it.
+    """
+    named = bool(question.documents)
+    spelled = bool(question.answers) and question.task == "qa"
+    if question.unanswerable or not (named or spelled):
+        return None
+    return any(
+        (not named or c.item.document in question.documents)
+        and (not spelled or says(c.item.text, question.answers))
+        for c in shown
+    )
+
+
+def with_question(chat: Chat, old: str, new: str) -> Chat:
+    """The chat with another question at the end of its last turn."""
+    last = chat[-1]
+    head = last.content.removesuffix(harmless(old))
+    return (*chat[:-1], Message(last.role, head + harmless(new)))
