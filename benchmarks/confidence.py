@@ -4,9 +4,10 @@ absent: SQuAD 1.1 questions; the articles of half of them are left out of the co
 adversarial: SQuAD 2.0 questions over all its paragraphs; half of them cannot be answered, and were
 written to look as if they could.
 
-For each, the AUROC of the confidence with its 95 % bootstrap interval, and the calibration error
-(ECE, ten bins) of it as the probability that the documents answer; and for thresholds, the share of
-the answerable and of the other questions that would be answered.
+For each, and for both together, the AUROC of the confidence with its 95 % bootstrap interval, and
+its calibration error (ECE, ten bins) as the probability that the documents answer; and for
+thresholds, the share of the answerable and of the other questions that would be answered. The
+weights were fitted to the mixture of both kinds: only together they can be calibrated.
 
     python benchmarks/confidence.py --data DIR                      # some 20 minutes on two cores
     python benchmarks/confidence.py --data DIR --no-generation      # what is known before writing
@@ -19,27 +20,28 @@ on the even ones; the measures are of the odd ones, unless ``--articles`` says o
 import argparse
 import random
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import _common
 import numpy as np
+
+import _common
 from noria.answer.answerer import Answerer
-from noria.answer.confidence import MOST_STRANGERS, USUALLY_GROUNDED, Signals, Weights, signals
+from noria.answer.confidence import MOST_STRANGERS, Signals, Weights, signals
 from noria.build import PARAGRAPH_END, House
 from noria.config import load
 from noria.evaluate import readers
 from noria.evaluate.abstention import auroc, ece
 from noria.evaluate.beir import Collection
 from noria.evaluate.questions import Question, Questions
-from noria.evaluate.retrieval import indexed
+from noria.evaluate.retrieval import Asked, indexed
 from noria.evaluate.statistics import RESAMPLES, Measure
 from noria.funnel.funnel import Funnel
 from noria.funnel.order import Diverse
 from noria.funnel.rank import AsRetrieved
 from noria.funnel.retrieve import Hybrid
-from noria.types import Document, Query, Sampling
+from noria.types import Document, Query, Sampling, Slate
 
 LANGUAGE = "en"
 THRESHOLDS = (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
@@ -114,41 +116,57 @@ def halves(
 
 
 @dataclass(frozen=True)
+class Told:
+    """The confidence of one answer, and what it was made of; None where nothing was found."""
+
+    confidence: float
+    signals: Signals | None
+
+
+@dataclass(frozen=True)
 class Asking:
     """Asks questions of a kind through the real parts, with or without writing answers."""
 
     models: _common.Models
+    encoder: Asked
     home: Path
     house: House
     generation: bool
 
-    def signals(self, kind: Kind) -> list[Signals | None]:
-        """What tells the confidence of each answer."""
+    def told(self, kind: Kind) -> list[Told]:
+        """The confidence of each answer."""
         answerer = self.answerer(kind)
+        self.encoder.encode_queries([q.text for q in kind.asked])
         queries = [Query(q.id, q.text) for q in kind.asked]
-        slates = [answerer.funnel.search(query) for query in queries]
-        shares = self.grounded(kind, answerer, queries)
+        say = _common.Told()
+        found: list[Told] = []
+        for start in range(0, len(queries), AT_ONCE):
+            some = queries[start : start + AT_ONCE]
+            found += (
+                self.written(answerer, some) if self.generation else self.searched(answerer, some)
+            )
+            say(f"questions, {kind.name}", len(found), len(queries))
+        return found
+
+    def written(self, answerer: Answerer, queries: Sequence[Query]) -> list[Told]:
+        """The confidence that the answerer tells."""
+        asked = [answerer.prepare(query) for query in queries]
+        chats = [each.chat for each in asked if each.chat is not None]
+        written = iter(answerer.llm.batch(chats, answerer.sampling))
+        answers = [answerer.finish(each, next(written) if each.chat else None) for each in asked]
         return [
-            signals(query.text, slate.candidates, self.models.encoder, LANGUAGE, share)
-            for query, slate, share in zip(queries, slates, shares, strict=True)
+            Told(answer.confidence, self.signals(each.query, each.slate, answer.grounded))
+            for each, answer in zip(asked, answers, strict=True)
         ]
 
-    def grounded(self, kind: Kind, answerer: Answerer, queries: Sequence[Query]) -> list[float]:
-        """The grounded share of each answer, or what counts where none is written."""
-        if not self.generation:
-            return [USUALLY_GROUNDED] * len(queries)
-        shares = []
-        told = _common.Told()
-        for start in range(0, len(queries), AT_ONCE):
-            some = [answerer.prepare(query) for query in queries[start : start + AT_ONCE]]
-            chats = [asked.chat for asked in some if asked.chat is not None]
-            written = iter(answerer.llm.batch(chats, answerer.sampling))
-            shares += [
-                answerer.finish(asked, next(written) if asked.chat else None).grounded
-                for asked in some
-            ]
-            told(f"answers, {kind.name}", len(shares), len(queries))
-        return shares
+    def searched(self, answerer: Answerer, queries: Sequence[Query]) -> list[Told]:
+        """The confidence before anything is written."""
+        found = [self.signals(query, answerer.funnel.search(query)) for query in queries]
+        return [Told(each.probability() if each else 0.0, each) for each in found]
+
+    def signals(self, query: Query, slate: Slate, grounded: float = 1.0) -> Signals | None:
+        """What tells the confidence."""
+        return signals(query.text, slate.candidates, self.encoder, LANGUAGE, grounded)
 
     def answerer(self, kind: Kind) -> Answerer:
         """Answers from the kind's corpus as ``noria ask`` does by default."""
@@ -157,9 +175,9 @@ class Asking:
         table = indexed(collection, models.encoder, models.splitter, models.languages, self.home,
                         _common.Told())  # fmt: skip
         return Answerer(
-            funnel=Funnel(Hybrid(table, models.encoder), (), AsRetrieved(), Diverse()),
+            funnel=Funnel(Hybrid(table, self.encoder), (), AsRetrieved(), Diverse()),
             llm=self.house.llm,
-            encoder=models.encoder,
+            encoder=self.encoder,
             release="benchmark",
             sampling=Sampling(max_tokens=answer.max_tokens, stop=PARAGRAPH_END),
             prompt_tokens=answer.prompt_tokens,
@@ -168,20 +186,23 @@ class Asking:
         )
 
 
-def measured(kind: Kind, told: Sequence[Signals | None]) -> dict[str, Any]:
-    """The figures of one kind."""
-    sure = np.array([0.0 if each is None else each.probability() for each in told])
-    able = np.array(kind.answerable)
+def measured(kinds: Sequence[Kind], told: Sequence[Sequence[Told]]) -> dict[str, Any]:
+    """The figures of questions of some kinds together."""
+    sure = np.array([each.confidence for some in told for each in some])
+    able = np.array([each for kind in kinds for each in kind.answerable])
+    answered = {
+        str(threshold): {
+            "answerable": float((sure[able] >= threshold).mean()),
+            "other": float((sure[~able] >= threshold).mean()),
+        }
+        for threshold in THRESHOLDS
+    }
     return {
         "questions": len(sure),
         "auroc": with_interval(auroc(sure, able), len(sure)),
         "ece": with_interval(ece(sure, able.astype(np.float64)), len(sure)),
-        "answered_at": {
-            str(t): {"answerable": float((sure[able] >= t).mean()),
-                     "other": float((sure[~able] >= t).mean())}
-            for t in THRESHOLDS
-        },
-    }  # fmt: skip
+        "answered_at": answered,
+    }
 
 
 def with_interval(measure: Measure, size: int) -> dict[str, float]:
@@ -199,7 +220,7 @@ def fitted(told: Sequence[Signals], answerable: Sequence[bool]) -> Weights:
     The ridge keeps the weight of a signal that never changes at 0.
     """
     rows = [[1.0, s.similarity, s.words, min(s.strangers, MOST_STRANGERS), s.denies,
-             s.grounded - USUALLY_GROUNDED] for s in told]  # fmt: skip
+             s.unsupported] for s in told]  # fmt: skip
     x, y = np.array(rows, dtype=np.float64), np.array(answerable, dtype=np.float64)
     ridge = 1e-3 * np.eye(x.shape[1])
     weights = np.zeros(x.shape[1])
@@ -229,18 +250,29 @@ def main() -> None:
         absent(readers.read(given.data / given.squad1), articles, given.questions, rng),
         adversarial(readers.read(given.data / given.squad2), articles, given.questions, rng),
     ]
-    asking = Asking(_common.models(), given.home, House(load()), not given.no_generation)
-    told = {kind.name: asking.signals(kind) for kind in kinds}
+    models = _common.models()
+    asking = Asking(
+        models, Asked(models.encoder), given.home, House(load()), not given.no_generation
+    )
+    told = [asking.told(kind) for kind in kinds]
     if given.fit:
-        pairs = [(s, able) for kind in kinds
-                 for s, able in zip(told[kind.name], kind.answerable, strict=True) if s]  # fmt: skip
-        weights = fitted([s for s, _ in pairs], [able for _, able in pairs])
-        names = [field.name for field in fields(Weights)]
-        _common.show({"articles": articles, "questions": len(pairs),
-                      "weights": dict(zip(names, astuple(weights), strict=True))})  # fmt: skip
-    else:
-        _common.show({"articles": articles, "generation": asking.generation,
-                      **{kind.name: measured(kind, told[kind.name]) for kind in kinds}})  # fmt: skip
+        pairs = [
+            (each.signals, able)
+            for kind, some in zip(kinds, told, strict=True)
+            for each, able in zip(some, kind.answerable, strict=True)
+            if each.signals is not None
+        ]
+        weights = fitted([each for each, _ in pairs], [able for _, able in pairs])
+        _common.show({"articles": articles, "questions": len(pairs), "weights": asdict(weights)})
+        return
+    _common.show(
+        {
+            "articles": articles,
+            "generation": asking.generation,
+            **{kind.name: measured([kind], [some]) for kind, some in zip(kinds, told, strict=True)},
+            "together": measured(kinds, told),
+        }
+    )
 
 
 if __name__ == "__main__":

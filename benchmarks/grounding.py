@@ -36,22 +36,105 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import _common
 import numpy as np
+from numpy.typing import NDArray
+
+import _common
 from noria.answer.grounding import Grounding, ground
 from noria.answer.sentences import sentences
 from noria.types import Candidate, Document
-from numpy.typing import NDArray
 
 KINDS = ("number-far", "number-near", "name-far", "name-near")
 NUMBER = re.compile(r"(?<![\w.,-])\d+(?:[.,]\d+)*(?![\w-])")
 NAMES = re.compile(r"[A-Z][\w'-]*\w(?: [A-Z][\w'-]*\w)*")
 NO_NAMES = frozenset(
-    "January February March April May June July August September October November December Monday "
-    "Tuesday Wednesday Thursday Friday Saturday Sunday The In It He She They This That These Those "
-    "And But For When While After Before There His Her Its Their What Who Where How Which Why If On "
-    "At As By An To From With Of We You Some Many Most Other Although However During Since Hi Hello "
-    "Oh Yes No Ok OK One WILL Mr Mrs Ms Miss Well Thanks Thank Good Sure".split()
+    [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+        "The",
+        "In",
+        "It",
+        "He",
+        "She",
+        "They",
+        "This",
+        "That",
+        "These",
+        "Those",
+        "And",
+        "But",
+        "For",
+        "When",
+        "While",
+        "After",
+        "Before",
+        "There",
+        "His",
+        "Her",
+        "Its",
+        "Their",
+        "What",
+        "Who",
+        "Where",
+        "How",
+        "Which",
+        "Why",
+        "If",
+        "On",
+        "At",
+        "As",
+        "By",
+        "An",
+        "To",
+        "From",
+        "With",
+        "Of",
+        "We",
+        "You",
+        "Some",
+        "Many",
+        "Most",
+        "Other",
+        "Although",
+        "However",
+        "During",
+        "Since",
+        "Hi",
+        "Hello",
+        "Oh",
+        "Yes",
+        "No",
+        "Ok",
+        "OK",
+        "One",
+        "WILL",
+        "Mr",
+        "Mrs",
+        "Ms",
+        "Miss",
+        "Well",
+        "Thanks",
+        "Thank",
+        "Good",
+        "Sure",
+    ]
 )
 BE = "is|was|are|were|has|had|have|can|could|will|would|may|must|should"
 SUMMARY = "What does the text say?"
@@ -174,10 +257,12 @@ def statement(question: str, answer: str) -> str | None:
 
 
 def upper(text: str) -> str:
+    """The text with a capital."""
     return text[:1].upper() + text[1:]
 
 
 def into(answer: str) -> str:
+    """The answer after a preposition."""
     return (
         answer if re.match(r"(?:in|on|at|near|from)\b", answer, re.IGNORECASE) else f"in {answer}"
     )

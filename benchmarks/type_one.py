@@ -10,20 +10,17 @@ difference is 2.8 standard errors (or all, where that does not suffice).
 
     python benchmarks/type_one.py [--simulations 5000] [--questions 50 200 1000]
 
-Some ten minutes on one core; without ``--others`` only means, which takes four.
+Some minutes on one core; ``--others`` adds the figures that are no mean, about half an hour.
 """
 
 import argparse
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-sys.path.insert(0, str(Path(__file__).parent))
 import _common
 from noria.evaluate.statistics import Measure, gaps, mean_of, resamples
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from noria.corpus.live import LivePassages
     from noria.corpus.split import TokenSplitter
     from noria.evaluate.arms import Arm
+    from noria.evaluate.closed import ClosedBook
     from noria.evaluate.contest import Ready
     from noria.evaluate.questions import Question
     from noria.evaluate.remember import Memory, Remembering, RememberingScorer
@@ -275,6 +276,27 @@ class House:
         collection = Collection(tuple(corpus), {}, {})
         home = self.settings.home
         return indexed(collection, self.encoder, self.splitter, self.languages, home, self.progress)
+
+    def answerer_as(self, arm: "Arm") -> "Answerer | ClosedBook":
+        """Answers as an arm of ``noria compare`` does, one question at a time.
+
+        Raises UsageError for an arm that needs a file of questions.
+        """
+        from noria.evaluate.closed import ClosedBook
+
+        if arm.examples or arm.passages == "gold":
+            raise UsageError(
+                f"arm {arm.name!r} needs a file of questions, for its worked examples or gold "
+                "passages; use it in: noria compare"
+            )
+        at = self
+        if arm.generator:
+            models = replace(self.settings.models, generator=arm.generator)
+            at = type(self)(replace(self.settings, models=models), self.progress)
+        if arm.passages == "none":
+            sampling = Sampling(max_tokens=self.settings.answer.max_tokens, stop=PARAGRAPH_END)
+            return ClosedBook(at.llm, at.release, sampling)
+        return at.answerer
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -318,10 +318,10 @@ TEMPLATE = f"""\
 # rank = {{ kind = "none" }}                  # or {{ kind = "cross-encoder", model = "hub:…" }}
 # order = {{ kind = "diverse", k = 4 }}       # or score
 
-# [arms.mine]                      # a way to answer, for: noria compare FILE --arms base,rag,mine
-# passages = "retrieved"           # or "none", "gold"
-# examples = 0                     # worked examples before each question
-# generator = ""                   # a source or URL; empty: the generator above
+# [arms.mine]                      # a way to answer of your own, for noria compare
+# passages = "…"                   # none, retrieved or gold
+# examples = …                     # worked examples before each question, such as 3
+# generator = "…"                  # a source or URL; empty: the generator above
 
 [store]
 # url = ""                         # empty: SQLite in the home folder; or postgresql+psycopg://…

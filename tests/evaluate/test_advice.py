@@ -105,8 +105,7 @@ def test_tuning_beats_retrieval() -> None:
     text = said(table({"base": 0.20, "rag": 0.35, "tuned": 0.55, "tuned+rag": 0.56}))
 
     assert text.startswith("Tune: tuned")
-    assert "cannot be told apart" in text  # from both, which costs more
-    assert "tuned+rag" in text
+    assert "Not to be told apart from tuned, but dearer: tuned+rag (+0.01" in text
     assert "Do both" not in text
 
 
@@ -174,7 +173,7 @@ def test_examples_make_the_difference() -> None:
     text = said(table({"base": 0.20, "rag": 0.22, "rag-fewshot": 0.45}))
 
     assert text.startswith("Retrieve, and show examples in the prompt: rag-fewshot")
-    assert "the closest is rag (f1 +0.23 [+0.20, +0.26], n = 400)" in text
+    assert "rag-fewshot is better than base and rag; the closest is rag (f1 +0.23 [+0.20" in text
     assert "Whether retrieval helps cannot be told: rag against base +0.02 [-0.01, +0.05]" in text
     assert "Retrieval does not help" not in text
 
@@ -234,17 +233,20 @@ def test_the_cheaper_of_two_must_itself_beat_base() -> None:
     text = said(some)
 
     assert text.startswith("Do both: tuned+rag")
-    assert "tuned cannot be told apart" in text
-    assert "was not shown to be better than base" in text
+    assert "Not to be told apart from tuned+rag, but not shown to be better than base: tuned" in (
+        text
+    )
 
 
 def test_the_cheaper_of_two_need_not_beat_what_is_dearer() -> None:
-    """Tuning is as good as both as far as can be told; that rag may be, too, speaks not for both."""
-    text = said(table({"base": 0.20, "rag": 0.56, "tuned": 0.60, "tuned+rag": 0.62}, n=300))
+    """Tuning is as good as both, as far as can be told; that rag may be, too, changes nothing."""
+    text = said(table({"base": 0.20, "rag": 0.56, "tuned": 0.60, "tuned+rag": 0.62}, n=250))
 
     assert text.startswith("Tune: tuned is better than base (f1 +0.40")
-    assert "rag cannot be told apart from it (-0.04 [-0.08, 0.00]), and costs more" in text
-    assert "tuned+rag cannot be told apart from it (+0.02 [-0.02, +0.06]), and costs more" in text
+    assert (
+        "Not to be told apart from tuned, but dearer: rag (-0.040 [-0.083, +0.003]), "
+        "tuned+rag (+0.02 [-0.02, +0.06])."
+    ) in text
 
 
 def test_own_arms_are_compared_by_their_names() -> None:

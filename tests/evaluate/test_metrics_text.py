@@ -50,7 +50,8 @@ def test_squad_by_hand(answer, em, f1):
 @pytest.mark.parametrize("name", ["rouge1", "rouge2", "rougeL"])
 @given(answer=WORDS, golds=st.lists(WORDS, min_size=1, max_size=3))
 def test_rouge_is_that_of_rouge_score(name, answer, golds):
-    rouge_scorer = pytest.importorskip("rouge_score.rouge_scorer")
+    from rouge_score import rouge_scorer
+
     said, right = " ".join(answer), [" ".join(gold) for gold in golds]
     expected = rouge_scorer.RougeScorer([name]).score_multi(right, said)[name].fmeasure
     ours = {
@@ -90,6 +91,7 @@ def test_long_texts_have_long_subsequences():
         ("Paris", "Paris", 1.0),
         ("Paris is the capital.", "Paris", 1.0),  # it comes first, but the right answer has it
         ("It is Paris.", "Paris", 1.0),
+        ("Apple", "Apple Inc.", 2 / 3),
         ("It is London.", "Paris", 0.0),
         ("It is Paris in 1889.", "Paris", 2 / 3),
         ("1,000 men", "1000", 1.0),

@@ -63,18 +63,18 @@ def test_a_field_with_many_values_is_named_and_left_out() -> None:
 
 
 def test_many_slices_of_noise_seldom_warn() -> None:
-    """Ten slices a run, 400 runs without a difference: at most 5 % may warn; seeded."""
+    """Ten slices a run, 200 runs without a difference: at most 5 % may warn; seeded."""
     rng = np.random.default_rng(0)
     records = [record(i, one=str(i % 5), two=str(i // 5 % 5)) for i in range(250)]
     warned = single = 0
-    for _ in range(400):
+    for _ in range(200):
         scores = (rng.random(250) < 0.7).astype(float)
         found = slices({"a": records}, {"a": scores}, "em").arms["a"]
         assert len(found) == 10
         warned += any(each.worse for each in found)
         single += any(each.high < 0 for each in found)
-    assert warned <= 20
-    assert single > 40  # which is why all are considered
+    assert warned <= 10
+    assert single > 20  # which is why all are considered
 
 
 @given(st.lists(st.floats(0, 1), max_size=20))

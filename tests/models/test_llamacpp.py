@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from noria.config import GENERATOR
 from noria.errors import ModelError, SourceError
 from noria.models.llamacpp import LlamaCpp
-from noria.types import Message, Sampling
+from noria.types import Completion, Message, Sampling
 
 real = [
     pytest.mark.net,
@@ -53,6 +54,13 @@ def llm(path: Path) -> Iterator[LlamaCpp]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def beside(path: Path) -> Iterator[LlamaCpp]:
+    """Writes batches with two servers of a thread each."""
+    with LlamaCpp(path, context=512, parallel=4, threads=2) as made:
+        yield made
+
+
 class TestRealModel:
     pytestmark = real
 
@@ -78,6 +86,50 @@ class TestRealModel:
         first, again = (llm.batch(prompts, Sampling(max_tokens=3)) for _ in range(2))
         assert [c.text.strip()[:1] for c in first] == ["4", "8", "6"]
         assert [c.text for c in first] == [c.text for c in again]
+
+    def test_an_answer_does_not_depend_on_what_is_beside_it(
+        self, llm: LlamaCpp, beside: LlamaCpp
+    ) -> None:
+        text = "The mill has two wheels. The river is wide. " * 8
+        prompts = [f"{text}Question {n}: how wide is the river?\nAnswer:" for n in range(6)]
+        sampling = Sampling(max_tokens=8)
+        alone = [llm.batch([prompt], sampling)[0] for prompt in prompts]
+        heard: dict[int, Completion] = {}
+        together = beside.batch(prompts, sampling, heard.__setitem__)
+        assert [c.text for c in together] == [c.text for c in alone]
+        assert [heard[place] for place in range(6)] == together
+
+    def test_it_says_how_likely_its_tokens_were(self, llm: LlamaCpp) -> None:
+        chat, text = llm.batch([CHAT, "The capital of France is"], Sampling(max_tokens=2))
+        (first,) = llm.batch(["The capital of France is"], Sampling(max_tokens=1))
+        assert chat.logprob is not None
+        assert chat.logprob < 0
+        assert first.logprob is not None
+        assert text.logprob is not None
+        assert text.logprob < first.logprob < 0
+
+    def test_what_was_written_before_an_error_was_told(self, beside: LlamaCpp) -> None:
+        before = threading.active_count()
+        heard: dict[int, Completion] = {}
+        with pytest.raises(ModelError, match="the window 512"):
+            # the long one is sorted to the end, and refused at once
+            beside.batch(["a", "b", "z " * 900], Sampling(max_tokens=1), heard.__setitem__)
+        assert heard.keys() <= {0, 1}
+        assert heard
+        assert threading.active_count() == before
+
+    def test_an_interrupted_batch_leaves_no_thread_and_can_be_asked_again(
+        self, beside: LlamaCpp
+    ) -> None:
+        before = threading.active_count()
+
+        def interrupt(place: int, completion: Completion) -> None:
+            raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            beside.batch([f"Once upon {n}" for n in range(1000)], Sampling(max_tokens=4), interrupt)
+        assert threading.active_count() == before
+        assert len(beside.batch(["a", "b"], Sampling(max_tokens=1))) == 2
 
     def test_counts_are_the_models_own(self, llm: LlamaCpp) -> None:
         text = "A noria lifts water."
@@ -123,3 +175,5 @@ class TestRealModel:
         llm.close()
         with pytest.raises(ModelError, match="closed"):
             llm.count("x")
+        with pytest.raises(ModelError, match="closed"):
+            llm.batch(["x", "y"], Sampling())

@@ -9,7 +9,7 @@ import pytest
 from noria.config import GENERATOR
 from noria.errors import ModelError, SourceError, UsageError
 from noria.models.transformers import TransformersScorer, loaded
-from noria.types import Message
+from noria.types import Likelihood, Message
 
 TEMPLATE = (
     "{% for m in messages %}{{ m['content'] + ' |' }}{% endfor %}"
@@ -50,6 +50,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def alike(folder: Path, path: Path, config: Any) -> Path:
+    """A random model of another kind, with the tokenizer of ``folder``."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    AutoTokenizer.from_pretrained(folder).save_pretrained(path)
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(path)
+    return path
+
+
 @pytest.fixture(scope="module")
 def scorer(folder: Path) -> TransformersScorer:
     return TransformersScorer(folder, at_once=32)
@@ -83,6 +94,111 @@ def test_it_says_what_the_models_own_loss_says(folder: Path, scorer: Transformer
         logprob, tokens = by_labels(folder, prompt, continuation)
         assert score.tokens == tokens
         assert score.logprob == pytest.approx(logprob, abs=1e-3)
+
+
+WHEELS = "a wheel lifts water the wheel turns a wheel"
+CHOICES = [" lifts water", " turns", " a", "\nthe wheel turns a wheel lifts water", " é", " lifts"]
+
+
+def read_by(scorer: TransformersScorer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many tokens the scorer's model was given each time; filled while it is used."""
+    given: list[int] = []
+    forward = scorer._model.forward
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        given.append(kwargs["input_ids"].numel())
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(scorer._model, "forward", counted)
+    return given
+
+
+def test_choices_of_one_prompt_do_not_see_each_other(
+    folder: Path, scorer: TransformersScorer
+) -> None:
+    prompts = [WHEELS] * len(CHOICES) + ["the"] * len(CHOICES)
+    scores = scorer.score(prompts, CHOICES * 2)
+    assert scorer.packs
+    for prompt, choice, score in zip(prompts, CHOICES * 2, scores, strict=True):
+        logprob, tokens = by_labels(folder, prompt, choice)
+        assert score.tokens == tokens
+        assert score.logprob == pytest.approx(logprob, abs=1e-4)
+
+
+def test_a_prompt_is_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = TransformersScorer(folder)
+    assert scorer.packs  # is tried now, not while it is counted
+    given = read_by(scorer, monkeypatch)
+    scores = scorer.score([WHEELS] * len(CHOICES), CHOICES)
+    prompt = len(loaded(folder)[0](WHEELS)["input_ids"])
+    assert given == [prompt + sum(score.tokens for score in scores)]
+
+
+def test_how_much_is_read_at_once_does_not_matter(folder: Path) -> None:
+    prompts = [WHEELS] * len(CHOICES) + ["the", "the", "a wheel"]
+    texts = [*CHOICES, " wheel", " water", " lifts"]
+    few, some, all_ = (
+        TransformersScorer(folder, at_once=at_once).score(prompts, texts)
+        for at_once in (1, 24, 512)
+    )
+    for a, b, c in zip(few, some, all_, strict=True):
+        assert a.tokens == b.tokens == c.tokens
+        assert a.logprob == pytest.approx(c.logprob, abs=1e-4)
+        assert b.logprob == pytest.approx(c.logprob, abs=1e-4)
+
+
+def test_each_likelihood_is_told_once_and_early(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = TransformersScorer(folder, at_once=8)
+    given, told = read_by(scorer, monkeypatch), {}
+    behind = []
+
+    def done(place: int, likelihood: Likelihood) -> None:
+        assert place not in told
+        told[place] = likelihood
+        behind.append(len(given))
+
+    scores = scorer.score(["a wheel", "the", WHEELS], [" lifts", " wheel", " turns"], done)
+    assert scores == [told[place] for place in range(3)]
+    assert len(given) == behind[-1] > behind[0]
+
+
+@pytest.mark.parametrize("kind", ["mistral", "bloom", "mamba"])
+def test_a_model_that_cannot_hide_choices_reads_each_alone(
+    kind: str, folder: Path, tmp_path: Path
+) -> None:
+    from transformers import AutoConfig
+
+    sizes: dict[str, Any] = {
+        "mistral": {"intermediate_size": 32, "num_key_value_heads": 2, "sliding_window": 4},
+        "bloom": {},
+        "mamba": {"state_size": 4, "expand": 1, "conv_kernel": 2},
+    }
+    config = AutoConfig.for_model(
+        kind, vocab_size=300, hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
+        initializer_range=0.5, **sizes[kind],
+    )  # fmt: skip
+    path = alike(folder, tmp_path / kind, config)
+    scorer = TransformersScorer(path)
+    assert not scorer.packs
+    scores = scorer.score([WHEELS] * len(CHOICES), CHOICES)
+    for choice, score in zip(CHOICES, scores, strict=True):
+        logprob, tokens = by_labels(path, WHEELS, choice)
+        assert (score.tokens, score.logprob) == (tokens, pytest.approx(logprob, abs=1e-3))
+
+
+def test_learned_positions_restart_too(folder: Path, tmp_path: Path) -> None:
+    from transformers import GPT2Config
+
+    config = GPT2Config(
+        vocab_size=300, n_embd=32, n_layer=2, n_head=4, n_positions=64, initializer_range=0.5
+    )
+    path = alike(folder, tmp_path / "gpt2", config)
+    scorer = TransformersScorer(path)
+    assert scorer.packs
+    for choice, score in zip(CHOICES, scorer.score([WHEELS] * 6, CHOICES), strict=True):
+        assert score.logprob == pytest.approx(by_labels(path, WHEELS, choice)[0], abs=1e-3)
 
 
 def test_a_chat_goes_through_the_template(scorer: TransformersScorer) -> None:

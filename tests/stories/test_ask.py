@@ -213,3 +213,18 @@ def test_demo_tells_the_whole_story(desk: Path, run: Any) -> None:
     told = json.loads(out)
     assert told["ingestion"]["added"] == 0
     assert len(told["answers"]) == 5
+
+
+def test_asked_as_an_arm(handbook: Path, run: Any) -> None:
+    run("ingest", "handbook")
+    question = ("ask", "How many days of leave has everybody?", "--json")
+    base, rag, default = (
+        json.loads(run(*question, *arm)[1]) for arm in (["--arm", "base"], ["--arm", "rag"], [])
+    )
+    assert "28" not in base["answer"]
+    assert (base["citations"], base["index_version"]) == ([], "")
+    assert "28" in rag["answer"]
+    assert default["answer"] == rag["answer"]
+    code, _, error = run(*question, "--arm", "oracle")
+    assert code == 2
+    assert "needs a file of questions" in error

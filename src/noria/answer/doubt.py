@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Places = NDArray[np.float64]
 
 APART = 60  # tokens that seem to lie between one passage and the next
+PAUSE = 6  # tokens that seem to lie between two sentences
 NEAR = 8.0  # tokens of a passage over which a neighbour fades
 BESIDE = 5.0  # tokens of the answer over which a neighbour matters less
 WINDOW = 20  # tokens of the answer on each side that count as neighbours
@@ -49,7 +50,7 @@ FOREIGN = 4.0  # halvings by an answer that has no word of the passages
 
 MOST_TOKENS = 2000  # of an answer; what comes after is as if it were not there
 MOST_FACTS = 100  # of an answer, the first ones
-MOST_PLACES = 2000  # of a passage's names or numbers, the first ones
+MOST_PLACES = 2000  # of a term, and of all names or numbers, in the passages: the first ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def taken(candidates: Sequence[Candidate], language: str) -> Source:
         start = tokens[-1].place + APART if tokens else 0
         above = read(" ".join(candidate.item.headings), language, start)
         tokens += above
-        tokens += read(candidate.item.text, language, start + len(above))
+        tokens += read(candidate.item.text, language, start + len(above), PAUSE)
     places: dict[str, list[int]] = {}
     for token in tokens:
         places.setdefault(token.term, []).append(token.place)
@@ -128,7 +129,7 @@ def taken(candidates: Sequence[Candidate], language: str) -> Source:
     numbers = [t for t in tokens if t.kind == "number"]
     return Source(
         len(tokens),
-        {term: np.array(at, dtype=np.float64) for term, at in places.items()},
+        {term: np.array(at[:MOST_PLACES], dtype=np.float64) for term, at in places.items()},
         {
             "name": [(t.term, t.place) for t in names],
             "number": [(t.term, t.place) for t in numbers],
@@ -187,7 +188,6 @@ def fit(sentence: Sentence, at: int, source: Source, language: str) -> float:
         for term, place in source.rivals[kind][:MOST_PLACES]
         if term not in sentence.said and term not in sentence.asked
     ]
-    own = own[:MOST_PLACES]
     fits = context(np.concatenate([own, np.array(others, dtype=np.float64)]), around, source)
     best, rival = float(fits[: len(own)].max()), float(fits[len(own) :].max(initial=0.0))
     fitting = (best + SLACK) / (max(best, rival) + SLACK)

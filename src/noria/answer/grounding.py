@@ -33,7 +33,7 @@ SIMILAR = 0.7  # cosine at which two sentences say much the same
 SHORTLIST = 4  # quotes by words whose embeddings are compared
 QUESTION_WEIGHT = 0.5  # words of the question that a quote has, against words of the answer
 RANK_WEIGHT = 0.05  # a passage that retrieval put one place lower, all else equal
-MOST = 200  # sentences of an answer that are looked for; later ones have no citation
+MOST = 100  # sentences of an answer that are looked for; later ones have no citation
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,10 @@ class Token:
     in_words: bool = False
 
 
-def read(text: str, language: str, start: int = 0) -> list[Token]:
+def read(text: str, language: str, start: int = 0, pause: int = 0) -> list[Token]:
     """The tokens of ``text``, placed from ``start`` on; stop words have none.
+
+    ``pause``: places left free after each sentence.
 
     >>> [t.term for t in read("Two wheels cost 25 million francs.", "en")]
     ['#2', 'wheel', 'cost', '#25000000', 'franc']
@@ -69,7 +71,9 @@ def read(text: str, language: str, start: int = 0) -> list[Token]:
     for begin, end in sentences(text):
         sentence = unicodedata.normalize("NFKC", text[begin:end]).translate(PLAIN)
         if not LIST_MARK.fullmatch(sentence):
-            tokens += sentence_tokens(sentence, language, start + len(tokens))
+            found = list(sentence_tokens(sentence, language, start))
+            tokens += found
+            start += len(found) + (pause if found else 0)
     return tokens
 
 

@@ -165,15 +165,22 @@ def ask(
     text: str,
     groups: Groups = None,
     field: Fields = None,
+    arm: Annotated[
+        str, typer.Option("--arm", help="As which arm of noria compare: base, rag, or your own.")
+    ] = "rag",
     json: Json = False,
     config: Config = None,
     home: Home = None,
     debug: Debug = False,
 ) -> None:
     """Answer a question from the documents, with citations, or say that it does not know."""
+    from noria.evaluate.arms import chosen
+
     query = question(text, groups, field)
     with progress(json) as tell:
-        answerer = house(config, home, tell).answerer
+        at = house(config, home, tell)
+        (as_arm,) = chosen([arm], at.settings.arms)
+        answerer = at.answerer_as(as_arm)
     if json:
         show(answer_json(answerer.answer(query)), json)
     else:

@@ -6,21 +6,39 @@ measures nothing.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from noria.evaluate.choose import (
+    asked,
+    beats,
+    between,
+    candidates,
+    cheaper,
+    cheapest,
+    choice,
+    is_tuned,
+    leader,
+    likeliest,
+    mean,
+    no_better,
+    outsiders,
+    primary,
+    relevant,
+    rivals,
+    seconds,
+    settled,
+    tokens,
+)
 from noria.evaluate.failures import ANSWERED, MISREAD, NOT_FOUND, WORDY
 from noria.evaluate.figures import change, count, duration, figure, rounded_up, span
-from noria.evaluate.results import ArmResult, Comparison, Gap, Interval
+from noria.evaluate.results import Comparison, Gap
 
-RELEVANT = 0.05  # of a metric from 0 to 1: smaller differences matter to few users
 FEWEST = 20  # questions below which no interval can be trusted
-ENOUGH_FOR_EQUAL = 60  # rule of three: what no question shows may yet happen in 3 of them
 GOOD, LOW = 0.8, 0.3  # of metrics that mean the same everywhere
 READING = ("qa", "choice", "chat")  # tasks that a gold passage can help
 BOUNDED = {"em", "f1", "accuracy", "macro_f1"}  # metrics where 1 can be reached
 ENDLESS = 100_000  # questions that nobody will write
-CHEAPER = 2  # times the tokens that outweigh a training
 # The arms that read; all errors of the others are "answered wrongly".
 RETRIEVING = ("rag", "rag-fewshot", "reader", "tuned+rag")
 ACTIONS = {
@@ -42,10 +60,10 @@ EFFECTS = {
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A sentence, and the two arms whose difference it quotes."""
+    """A sentence, and the pairs of arms whose differences it quotes."""
 
     text: str
-    arms: frozenset[str] = frozenset()
+    pairs: tuple[frozenset[str], ...] = ()
 
 
 def advise(comparison: Comparison) -> str:
@@ -57,7 +75,7 @@ def advise(comparison: Comparison) -> str:
     told = [first, *undecided(comparison, chosen)]
     sentences = [
         *(each.text for each in told),
-        *effects(comparison, {each.arms for each in told}),
+        *effects(comparison, {pair for each in told for pair in each.pairs}),
         *losses(comparison),
         *mistakes(comparison, chosen),
         *served(comparison, chosen),
@@ -105,11 +123,12 @@ def better(comparison: Comparison, arm: str, beaten: Sequence[str]) -> Said:
     gap = between(comparison, closest, arm)
     if gap is None:
         raise ValueError(f"{arm} and {closest} were not compared")  # or it were not beaten
-    among = "" if len(beaten) == 1 else f" each of {len(beaten)} others; the closest is"
+    some = " and ".join(beaten) if len(beaten) < 3 else f"each of {len(beaten)} others"
+    which = "" if len(beaten) == 1 else f"; the closest is {closest}"
     return Said(
-        f"{action(comparison, arm)}: {arm} is better than{among} {closest} "
+        f"{action(comparison, arm)}: {arm} is better than {some}{which} "
         f"({comparison.primary} {measured(gap)}).",
-        frozenset({arm, closest}),
+        (frozenset({arm, closest}),),
     )
 
 
@@ -122,7 +141,7 @@ def doubtful(comparison: Comparison, chosen: str) -> Said:
     return Said(
         f"Not enough questions to tell whether {rival} is better than {chosen}: "
         f"{comparison.primary} {measured(gap)}.",
-        frozenset({chosen, rival}),
+        (frozenset({chosen, rival}),),
     )
 
 
@@ -157,12 +176,12 @@ def undecided(comparison: Comparison, chosen: str) -> list[Said]:
     said = []
     close = rivals(comparison, chosen)
     if chosen != "base" and outsiders(comparison, chosen):
-        for rival in close:
-            gap = between(comparison, chosen, rival)
-            if gap is not None:
-                text = f"{rival} cannot be told apart from it ({seen(comparison, gap)}), and "
-                text += f"{drawback(comparison, rival, chosen)}."
-                said.append(Said(text, frozenset({chosen, rival})))
+        gaps = {rival: between(comparison, chosen, rival) for rival in close}
+        for why, some in grouped({r: drawback(comparison, r, chosen) for r in close}).items():
+            named = [f"{r} ({seen(comparison, gap)})" for r in some if (gap := gaps[r])]
+            if named:
+                text = f"Not to be told apart from {chosen}, but {why}: {', '.join(named)}."
+                said.append(Said(text, tuple(frozenset({chosen, r}) for r in some)))
     if close and not settled(comparison, chosen):
         gap = between(comparison, chosen, likeliest(comparison, chosen))
         if gap is not None:
@@ -170,10 +189,19 @@ def undecided(comparison: Comparison, chosen: str) -> list[Said]:
     return said
 
 
+def grouped(reasons: Mapping[str, str]) -> dict[str, list[str]]:
+    """The arms of each reason.
+
+    >>> grouped({"rag": "dearer", "reader": "dearer"})
+    {'dearer': ['rag', 'reader']}
+    """
+    return {why: [a for a, own in reasons.items() if own == why] for why in reasons.values()}
+
+
 def drawback(comparison: Comparison, rival: str, chosen: str) -> str:
     """Why ``rival``, which may be as good as the chosen arm, was not chosen."""
     if cheaper(comparison, chosen, rival):
-        return "costs more"
+        return "dearer"
     unproven = [
         other
         for other in candidates(comparison)
@@ -181,7 +209,7 @@ def drawback(comparison: Comparison, rival: str, chosen: str) -> str:
         and cheaper(comparison, other, rival)
         and not beats(comparison, rival, other)
     ]
-    return f"was not shown to be better than {unproven[0]}" if unproven else "is no cheaper"
+    return f"not shown to be better than {unproven[0]}" if unproven else "no cheaper"
 
 
 def enough(gap: Gap) -> str:
@@ -225,7 +253,7 @@ def effects(comparison: Comparison, quoted: Collection[frozenset[str]]) -> list[
                 said.append(f"{what} helps: {shown}.")
         elif gap.high < 0:
             said.append(f"{what} hurts here: {shown}.")
-        elif gap.high < relevant(comparison) and gap.n >= ENOUGH_FOR_EQUAL:
+        elif no_better(comparison, gap):
             least = figure(relevant(comparison))
             said.append(f"{what} does not help here, or by less than {least}: {shown}.")
         elif {without, with_} not in quoted:
@@ -339,128 +367,6 @@ def cost(comparison: Comparison, chosen: str) -> list[str]:
     return [said]
 
 
-def candidates(comparison: Comparison) -> list[str]:
-    """The arms that could be used; the gold passage is there in no real question."""
-    return [
-        name
-        for name, arm in comparison.arms.items()
-        if name != "oracle"
-        and comparison.primary in arm.metrics
-        and math.isfinite(arm.metrics[comparison.primary].mean)
-    ]
-
-
-def leader(comparison: Comparison) -> str:
-    """The arm of the highest mean; of equals the cheapest."""
-    arms = candidates(comparison)
-    highest = max(mean(comparison, arm) for arm in arms)
-    return cheapest(comparison, [arm for arm in arms if mean(comparison, arm) == highest])
-
-
-def rivals(comparison: Comparison, arm: str) -> list[str]:
-    """The arms that chance could put before ``arm``, or on a level with it."""
-    return [
-        other
-        for other in candidates(comparison)
-        if other != arm and not beats(comparison, arm, other)
-    ]
-
-
-def outsiders(comparison: Comparison, arm: str) -> list[str]:
-    """The arms that ``arm`` is better than, beyond chance."""
-    return [other for other in candidates(comparison) if beats(comparison, arm, other)]
-
-
-def choice(comparison: Comparison) -> str:
-    """The cheapest arm that is as good as the best, as far as can be told.
-
-    No other arm may be better than it. Only base needs no proof of its own: any other must be
-    better than whatever is cheaper and was beaten, or it would be the runner-up of one, and the
-    equal of the next.
-    """
-    best, arms = leader(comparison), candidates(comparison)
-    unbeaten = [
-        arm
-        for arm in (best, *rivals(comparison, best))
-        if not any(beats(comparison, other, arm) for other in arms)
-    ]
-    if "base" in unbeaten:
-        return "base"
-    able = [
-        arm
-        for arm in unbeaten
-        if all(
-            beats(comparison, arm, other)
-            for other in arms
-            if other not in unbeaten and cheaper(comparison, other, arm)
-        )
-    ]
-    return cheapest(comparison, able or [best])
-
-
-def settled(comparison: Comparison, chosen: str) -> bool:
-    """Whether no other arm can be better than the chosen one by a difference that matters."""
-    gaps = [between(comparison, chosen, arm) for arm in rivals(comparison, chosen)]
-    return all(
-        gap is not None and gap.high < relevant(comparison) and gap.n >= ENOUGH_FOR_EQUAL
-        for gap in gaps
-    )
-
-
-def likeliest(comparison: Comparison, chosen: str) -> str:
-    """The arm that is likeliest to be better than ``chosen``: that of the highest mean."""
-    return max(rivals(comparison, chosen), key=lambda arm: mean(comparison, arm))
-
-
-def beats(comparison: Comparison, one: str, other: str) -> bool:
-    """Whether ``one`` is better than ``other`` beyond chance."""
-    gap = between(comparison, other, one)
-    return gap is not None and gap.low > 0
-
-
-def between(comparison: Comparison, a: str, b: str) -> Gap | None:
-    """``b`` minus ``a`` in the primary metric; None where they were not compared."""
-    for gap in comparison.differences:
-        if gap.metric != comparison.primary or not math.isfinite(gap.low + gap.high):
-            continue
-        if (gap.a, gap.b) == (a, b):
-            return gap
-        if (gap.a, gap.b) == (b, a):
-            return Gap(a, b, gap.metric, -gap.mean, -gap.high, -gap.low, gap.n, gap.detectable)
-    return None
-
-
-def cheapest(comparison: Comparison, arms: Iterable[str]) -> str:
-    """Of the arms that read and write few tokens, one that needs no training.
-
-    A training is paid once, tokens with every question: it outweighs no more than twice as many.
-    """
-    results = {arm: comparison.arms[arm] for arm in arms}
-    least = min(tokens(result) for result in results.values())
-    few = [arm for arm, result in results.items() if tokens(result) <= CHEAPER * least]
-    return min(few, key=lambda arm: (is_tuned(results[arm]), tokens(results[arm])))
-
-
-def cheaper(comparison: Comparison, one: str, other: str) -> bool:
-    """Whether ``one`` would be taken rather than ``other``, were they equally good."""
-    return one != other and cheapest(comparison, [one, other]) == one
-
-
-def is_tuned(arm: ArmResult) -> bool:
-    """Whether the user paid for a training."""
-    return arm.training_seconds > 0 or arm.name in ("tuned", "tuned+rag")
-
-
-def tokens(arm: ArmResult) -> float:
-    """Tokens read and written for a question."""
-    return arm.tokens / max(arm.questions, 1)
-
-
-def seconds(arm: ArmResult) -> float:
-    """Seconds for a question."""
-    return arm.seconds / max(arm.questions, 1)
-
-
 def action(comparison: Comparison, arm: str) -> str:
     """What to do if ``arm`` is the one to take; of what was not tried nothing is said."""
     if arm != "base":
@@ -470,16 +376,6 @@ def action(comparison: Comparison, arm: str) -> str:
     if retrieves and tunes:
         return "Neither retrieve nor tune"
     return "Do not retrieve" if retrieves else "Do not tune" if tunes else "Keep base"
-
-
-def mean(comparison: Comparison, arm: str) -> float:
-    """The primary metric of an arm."""
-    return primary(comparison, arm).mean
-
-
-def primary(comparison: Comparison, arm: str) -> Interval:
-    """The primary metric of an arm with its interval."""
-    return comparison.arms[arm].metrics[comparison.primary]
 
 
 def told(comparison: Comparison, arm: str) -> str:
@@ -496,23 +392,6 @@ def measured(gap: Gap) -> str:
 def seen(comparison: Comparison, gap: Gap) -> str:
     """A difference in words, without the number of questions where the first sentence has it."""
     return measured(gap) if gap.n != asked(comparison) else measured(gap).split(", n = ")[0]
-
-
-def asked(comparison: Comparison) -> int:
-    """Questions on which the arms were compared: the fewest of any."""
-    arms = candidates(comparison)
-    gaps = [gap.n for gap in comparison.differences if gap.metric == comparison.primary]
-    return min(gaps or [primary(comparison, arm).n for arm in arms])
-
-
-def relevant(comparison: Comparison) -> float:
-    """The smallest difference that matters, on the metric's own scale."""
-    highest = max(
-        arm.metrics[comparison.primary].high
-        for arm in comparison.arms.values()
-        if comparison.primary in arm.metrics
-    )
-    return RELEVANT * (100 if highest > 2 else 1)
 
 
 def lower(what: str) -> str:

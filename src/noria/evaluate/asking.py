@@ -168,7 +168,7 @@ def spread(groups: Sequence[Sequence[T]]) -> list[T]:
     """All members of all groups, each group at even distances.
 
     >>> "".join(spread(["aaaa", "bb"]))
-    'aabaab'
+    'abaaba'
     """
     placed = [
         ((place + 0.5) / len(group), number, place, member)

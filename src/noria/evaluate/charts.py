@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from noria.evaluate.figures import duration
+from noria.evaluate.figures import MINUS
 
 WIDTH, HEIGHT = 340, 230  # of a chart, as wide as a telephone: it needs no shrinking there
 LEFT, RIGHT, TOP, BOTTOM = 40, 14, 14, 40
@@ -50,29 +50,20 @@ class Axis:
             low, high, inside = math.log(low), math.log(high), math.log(inside)
         return round(self.start + (inside - low) / (high - low) * (self.end - self.start), 2)
 
-    def ticks(self, label: "Label") -> tuple[Tick, ...]:
+    def ticks(self) -> tuple[Tick, ...]:
         """Marks at round values."""
         values = decades(self.low, self.high) if self.log else rounds(self.low, self.high)
         return tuple(Tick(self.place(value), label(value)) for value in values)
 
 
-class Label:
-    """Writes the values of an axis with as many digits as all of them need."""
+def label(value: float) -> str:
+    """A round value as an axis has it.
 
-    def __init__(self, unit: str = "") -> None:
-        self._unit = unit
-
-    def __call__(self, value: float) -> str:
-        """The value as the axis has it.
-
-        >>> Label()(0.30000000000000004), Label("s")(0.5), Label()(20000.0)
-        ('0.3', '0.50 s', '20k')
-        """
-        if self._unit:
-            return "0" if value == 0 else duration(value)
-        if abs(value) >= 1000:
-            return f"{value / 1000:g}k"
-        return f"{round(value, 6):g}".replace("-", "\u2212")
+    >>> label(0.30000000000000004), label(-0.5), label(20000.0)
+    ('0.3', '\u22120.5', '20k')
+    """
+    short = f"{value / 1000:g}k" if abs(value) >= 1000 else f"{round(value, 6):g}"
+    return short.replace("-", MINUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +110,7 @@ def dots(figures: Sequence[Figure], around_zero: bool = False) -> Dots:
         Row(f.label, f.text, axis.place(f.mean), axis.place(f.low), axis.place(f.high), f.tone)
         for f in figures
     )
-    return Dots(rows, axis.ticks(Label()), axis.place(0) if around_zero else None)
+    return Dots(rows, axis.ticks(), axis.place(0) if around_zero else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +176,6 @@ def scatter(
     title: str,
     costs: Mapping[str, float],
     quality: Mapping[str, tuple[float, float, float]],
-    unit: str = "",
 ) -> Scatter:
     """Dots of arms; ``quality`` is mean, low and high."""
     least, most = min(costs.values()), max(costs.values())
@@ -201,7 +191,7 @@ def scatter(
         at, (_, low, high) = places[name], quality[name]
         label_x, label_y, anchor = labels[name]
         points.append(Point(name, *at, y.place(low), y.place(high), label_x, label_y, anchor))
-    return Scatter(title, tuple(points), x.ticks(Label(unit)), y.ticks(Label()))
+    return Scatter(title, tuple(points), x.ticks(), y.ticks())
 
 
 def upwards(values: Iterable[float]) -> Axis:
@@ -284,7 +274,7 @@ def curves(by_arm: Mapping[str, Sequence[tuple[float, float]]], tones: Sequence[
         for name, curve in by_arm.items()
     )
     shares = tuple(Tick(x.place(each / 4), f"{25 * each} %") for each in range(5))
-    return Curves(lines, shares, y.ticks(Label()), right)
+    return Curves(lines, shares, y.ticks(), right)
 
 
 def thinned(curve: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

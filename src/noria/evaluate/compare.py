@@ -3,6 +3,7 @@
 Reads nothing but records, so that a report's folder is enough to compute all of it again.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
@@ -14,6 +15,7 @@ from noria.evaluate.failures import sorted_failures
 from noria.evaluate.metrics import measures
 from noria.evaluate.power import detectable, deviation
 from noria.evaluate.quality import primary, qualities
+from noria.evaluate.questions import Task
 from noria.evaluate.records import Record
 from noria.evaluate.results import ArmResult, Comparison, Gap, Interval
 from noria.evaluate.slices import slices
@@ -36,10 +38,11 @@ def compare(
 
     ``about``: how they were run; ``abouts``: each arm in a few words.
     """
-    size = len(next(iter(records.values())))
+    first = next(iter(records.values()))
+    size = len(first)
     measured = {name: measures(answered) for name, answered in records.items()}
     right = {name: qualities(answered) for name, answered in records.items()}
-    decides = primary(next(iter(records.values())))
+    decides = primary(first)
     sliced = slices(records, right, decides)
     arms = {
         name: replace(
@@ -54,10 +57,16 @@ def compare(
         differences(measured, size, rng),
         decides,
         advice="",
-        about=about,
+        about={**about, "task": task_of(first)},
         problems=(*problems, *sliced.problems),
     )
     return replace(found, advice=advise(found))
+
+
+def task_of(records: Sequence[Record]) -> Task:
+    """The task that most records have."""
+    ((task, _),) = Counter(record.task for record in records).most_common(1)
+    return task
 
 
 def arm(

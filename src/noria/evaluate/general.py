@@ -83,7 +83,8 @@ def evaluate(
     result = figures(outcomes, plan.earlier.kept if plan.earlier else None)
     if plan.earlier:
         result["against"] = compared(plan.earlier, outcomes)
-    result = known_only(result | {"report": str(plan.out), **(about or {}), "problems": problems})
+    result |= {"report": str(plan.out), **(about or {}), "problems": problems}
+    result = {name: known_only(value) for name, value in result.items()}
     asking.write(outcomes, plan.out)
     text = json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False)
     (plan.out / METRICS).write_text(text + "\n", encoding="utf-8")

@@ -19,7 +19,7 @@ PUNCTUATION = str.maketrans("", "", string.punctuation)
 # rouge-score keeps runs of a-z and 0-9. So does this in ASCII; beyond, letters are letters, and
 # scripts without spaces count by the character, where rouge-score would see nothing.
 TOKEN = re.compile(rf"[^\W_{PAIRED}]+|[{PAIRED}]")
-STATEMENT = re.compile(r"[.!?]\W*$")
+ENDING = re.compile(r"[.!?]\W*$")
 
 
 def said(record: Record) -> str:
@@ -147,8 +147,8 @@ def longest(one: Sequence[str], other: Sequence[str]) -> int:
 def entities(text: str, also: frozenset[str] = frozenset()) -> Counter[str]:
     """The names and numbers of a text, without capitals.
 
-    The first word of a statement is capitalised anyway: it counts only if ``also`` has it. A few
-    words that are no statement are a name as they stand.
+    The first word of a statement is capitalised anyway: it counts only if ``also`` has it. What
+    has no full stop, or no small word ("Apple Inc."), is no statement but a name as it stands.
 
     >>> sorted(entities("The Seine flows to Paris. It is 777 km long."))
     ['777', 'paris', 'seine']
@@ -156,7 +156,7 @@ def entities(text: str, also: frozenset[str] = frozenset()) -> Counter[str]:
     ['broncos', 'denver']
     """
     found = Counter(numbers(text))
-    statement = bool(STATEMENT.search(text))
+    statement = bool(ENDING.search(text)) and any(word[0].islower() for word in text.split())
     for start, end in sentences(text):
         # a word in front: what comes first would not be taken for a name
         named = [name.casefold() for name in names(f"of {text[start:end]}")]

@@ -22,14 +22,17 @@ from noria.types import Completion, Prompt, Sampling
 
 QUIET = -1  # below llama.cpp's errors: standard output and error belong to the command line
 PROMPT_CACHE_MIB = 256  # prompts of idle slots kept in memory; llama.cpp's own default is 8 GiB
+LONGEST_READ = 2048  # tokens of a prompt that are read at once; memory grows with it
 MAGIC = b"GGUF"
 
 
 class LlamaCpp:
-    """A GGUF model in this process, answering ``parallel`` prompts side by side.
+    """A GGUF model in this process, streaming up to ``parallel`` answers side by side.
 
     ``context`` tokens of window belong to each of them. ``threads`` 0: the cores this process may
-    use. Temperature 0 is greedy; above it llama.cpp's own top-k, top-p and min-p apply. Raises
+    use. A batch shares the threads out among servers of one slot each, at most ``parallel``, which
+    are loaded when the first batch comes: an answer does not depend on what is beside it.
+    Temperature 0 is greedy; above it llama.cpp's own top-k, top-p and min-p apply. Raises
     SourceError for a missing file and ModelError for one that cannot be loaded.
     """
 
@@ -43,14 +46,17 @@ class LlamaCpp:
         fingerprint: str | None = None,
     ) -> None:
         self._path = gguf_at(path)
-        self._parallel = parallel
+        self._threads = threads or cores()
+        self._side_by_side = min(parallel, self._threads)
         self._fingerprint = fingerprint
         self._folder = tempfile.mkdtemp(prefix="noria-")  # mode 700: the socket is ours alone
+        self._key = secrets.token_urlsafe(32)
         self._server: Any = None
+        self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()  # servers that write batches
+        self._hiring, self._hired = threading.Lock(), 0
         try:
-            key = secrets.token_urlsafe(32)
-            self._server = started(self._path, self._folder, key, context, parallel, threads)
-            self._http = connected(self._server.listening_address, key)
+            self._server = self._started(context, parallel, self._threads)
+            self._http = connected(self._server.listening_address, self._key)
             self._context = self._window()
         except BaseException:
             self.close()
@@ -82,7 +88,7 @@ class LlamaCpp:
 
         def write() -> None:
             try:
-                pieces.put(self._write(prompt, sampling, pieces.put, stop))
+                pieces.put(self._write(self._alive(), prompt, sampling, pieces.put, stop))
             except BaseException as error:  # carried over to the thread that reads
                 pieces.put(error)
 
@@ -107,16 +113,25 @@ class LlamaCpp:
         sampling: Sampling,
         done: Callable[[int, Completion], None] | None = None,
     ) -> list[Completion]:
-        """Complete ``prompts``, in their order, as many side by side as there are slots."""
+        """Complete ``prompts``, in their order, several side by side.
 
-        def write(prompt: Prompt, stop: threading.Event) -> Completion:
-            return self._write(prompt, sampling, lambda piece: None, stop)
-
-        return side_by_side(prompts, write, self._parallel, done)
+        Those that begin alike are written one after the other, for the common beginning is read
+        once. Ctrl-C stops at the next token; a prompt that is being read is read to its end.
+        """
+        if self._side_by_side == 1 or len(prompts) < 2:
+            slots, write = 1, self._write_alone
+        else:
+            self._hire()
+            slots, write = self._side_by_side, self._write_beside
+        return side_by_side(
+            prompts, lambda prompt, stop: write(prompt, sampling, stop), slots, done
+        )
 
     def close(self) -> None:
         """Free the model. Calling it twice is fine."""
         self._server = None
+        with self._hiring:
+            self._idle, self._hired = queue.SimpleQueue(), 0
         if http := self.__dict__.pop("_http", None):
             http.close()
         shutil.rmtree(self._folder, ignore_errors=True)
@@ -132,15 +147,42 @@ class LlamaCpp:
     ) -> None:
         self.close()
 
+    def _hire(self) -> None:
+        """Load the servers that write batches, once."""
+        self._alive()
+        with self._hiring:
+            while self._hired < self._side_by_side:
+                self._idle.put(self._started(self._context, 1, self._threads // self._side_by_side))
+                self._hired += 1
+
+    def _started(self, context: int, parallel: int, threads: int) -> Any:
+        socket = Path(self._folder, f"{secrets.token_hex(4)}.sock")
+        return started(self._path, socket, self._key, context, parallel, threads)
+
+    def _write_alone(self, prompt: Prompt, sampling: Sampling, stop: threading.Event) -> Completion:
+        """Complete one prompt with all threads."""
+        return self._write(self._alive(), prompt, sampling, lambda piece: None, stop)
+
+    def _write_beside(
+        self, prompt: Prompt, sampling: Sampling, stop: threading.Event
+    ) -> Completion:
+        """Complete one prompt with a server that is idle."""
+        idle = self._idle
+        server = idle.get()
+        try:
+            return self._write(server, prompt, sampling, lambda piece: None, stop)
+        finally:
+            idle.put(server)
+
     def _write(
         self,
+        server: Any,
         prompt: Prompt,
         sampling: Sampling,
         tell: Callable[[str], None],
         stop: threading.Event,
     ) -> Completion:
         """Complete one prompt, telling each piece, until it ends or ``stop`` is set."""
-        server = self._alive()
         reader = _Reader(tell, stop)
         if isinstance(prompt, str):
             server.handle_completions(options(sampling) | {"prompt": prompt}, reader)
@@ -223,7 +265,7 @@ def gguf_at(path: Path) -> Path:
     return found[0]
 
 
-def started(path: Path, folder: str, key: str, context: int, parallel: int, threads: int) -> Any:
+def started(path: Path, socket: Path, key: str, context: int, parallel: int, threads: int) -> Any:
     """llama.cpp's server with the model loaded; raises ModelError if it cannot be."""
     import xllamacpp
 
@@ -231,7 +273,12 @@ def started(path: Path, folder: str, key: str, context: int, parallel: int, thre
     params.model.path = str(path)
     params.n_parallel = parallel
     params.n_ctx = context * parallel  # llama.cpp divides it among the slots
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads or cores()
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    # An answer shall not depend on what was read before or beside it, or on the threads. So a
+    # prompt is read in one piece, and without flash attention: on a CPU it sums in 16 bits, and
+    # otherwise for other numbers of tokens and threads, by which greedy answers turn out different.
+    params.n_batch = params.n_ubatch = min(context, LONGEST_READ)
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     params.verbosity = QUIET
     params.fit_params = False  # would load the model twice to guess sizes that are given here
     params.warmup = False
@@ -241,7 +288,7 @@ def started(path: Path, folder: str, key: str, context: int, parallel: int, thre
     params.n_threads_http = 2  # only the tokenizer is asked over HTTP
     params.api_keys = [key]
     # httpx and llama.cpp speak through a file; Windows has the loopback and the key
-    params.hostnames = ["127.0.0.1"] if os.name == "nt" else [str(Path(folder, "llama.sock"))]
+    params.hostnames = ["127.0.0.1"] if os.name == "nt" else [str(socket)]
     try:
         return xllamacpp.Server(params)
     except RuntimeError as error:

@@ -97,8 +97,11 @@ class TransformersScorer:
         size = self._model.get_input_embeddings().num_embeddings
         ids = [(7 * i + 3) % size for i in range(8)]  # any text will do
         pairs = [_Pair(i, tuple(ids[:4]), tuple(ids[4 + i : 7 + i])) for i in range(2)]
-        together = self._likelihoods([_Row(tuple(pairs))])
         alone = self._likelihoods([_Row((pair,)) for pair in pairs])
+        try:
+            together = self._likelihoods([_Row(tuple(pairs))])
+        except (TypeError, ValueError, IndexError, RuntimeError):
+            return False  # it takes no positions, or no mask of its own
         return all(abs(together[i].logprob - alone[i].logprob) < SAME for i in range(2))
 
     def score(
