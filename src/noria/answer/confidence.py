@@ -42,7 +42,7 @@ class Weights:
     unsupported: float
 
 
-# Fitted by `benchmarks/confidence.py --fit --questions 1000 --no-generation` on half of its articles.
+# Fitted by `benchmarks/confidence.py --fit --questions 1000 --no-generation` on half the articles.
 # Only `unsupported` was set by hand: an answer that nothing supports keeps a seventh of its odds.
 WEIGHTS = Weights(
     base=-5.9, similarity=8.51, words=2.58, strangers=-0.35, denies=-2.47, unsupported=-2.0

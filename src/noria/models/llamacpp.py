@@ -22,7 +22,6 @@ from noria.types import Completion, Prompt, Sampling
 
 QUIET = -1  # below llama.cpp's errors: standard output and error belong to the command line
 PROMPT_CACHE_MIB = 256  # prompts of idle slots kept in memory; llama.cpp's own default is 8 GiB
-LONGEST_READ = 2048  # tokens of a prompt that are read at once; memory grows with it
 MAGIC = b"GGUF"
 
 
@@ -274,10 +273,8 @@ def started(path: Path, socket: Path, key: str, context: int, parallel: int, thr
     params.n_parallel = parallel
     params.n_ctx = context * parallel  # llama.cpp divides it among the slots
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-    # An answer shall not depend on what was read before or beside it, or on the threads. So a
-    # prompt is read in one piece, and without flash attention: on a CPU it sums in 16 bits, and
-    # otherwise for other numbers of tokens and threads, by which greedy answers turn out different.
-    params.n_batch = params.n_ubatch = min(context, LONGEST_READ)
+    # On a CPU flash attention sums in 16 bits, and otherwise for other numbers of tokens and
+    # threads: a greedy answer would depend on those, and on what was read before or beside it.
     params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     params.verbosity = QUIET
     params.fit_params = False  # would load the model twice to guess sizes that are given here
