@@ -9,15 +9,16 @@ its calibration error (ECE, ten bins) as the probability that the documents answ
 thresholds, the share of the answerable and of the other questions that would be answered. The
 weights were fitted to the mixture of both kinds: only together they can be calibrated.
 
-    python benchmarks/confidence.py --data DIR                      # some 20 minutes on two cores
+    python benchmarks/confidence.py --data DIR                      # 600 answers are written
     python benchmarks/confidence.py --data DIR --no-generation      # what is known before writing
-    python benchmarks/confidence.py --data DIR --fit --questions 2000 --no-generation
+    python benchmarks/confidence.py --data DIR --fit --questions 1000 --no-generation
 
-Articles are numbered by title. The weights in noria/answer/confidence.py were fitted by ``--fit``
-on the even ones; the measures are of the odd ones, unless ``--articles`` says otherwise.
+Articles have numbers made of their titles. The weights in noria/answer/confidence.py were fitted by
+``--fit`` on the even ones; the measures are of the odd ones, unless ``--articles`` says otherwise.
 """
 
 import argparse
+import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -67,25 +68,21 @@ def article(name: str) -> str:
     return name.rsplit("/", 1)[0]
 
 
-def numbered(questions: Questions) -> dict[str, int]:
-    """The articles' numbers, by title."""
-    titles = sorted({article(p.id) for p in questions.passages})
-    return {title: number for number, title in enumerate(titles)}
+def number(question: Question) -> int:
+    """A number of the question's article by its title, the same in every file."""
+    title = article(question.documents[0])
+    return hashlib.sha256(title.encode()).digest()[0]
 
 
-def chosen(articles: str, number: int) -> bool:
-    """Whether questions on the article are asked."""
-    return articles == "all" or number % 2 == (articles == "odd")
+def chosen(questions: Questions, articles: str) -> list[Question]:
+    """The questions on the articles that are asked about."""
+    return [q for q in questions.asked if articles == "all" or number(q) % 2 == (articles == "odd")]
 
 
 def absent(questions: Questions, articles: str, size: int, rng: random.Random) -> Kind:
-    """Half of the questions are on articles that the corpus does not have.
-
-    Of the numbers 0, 1, 2, 3 and so on the corpus has 0, 1, 4, 5: odd and even ones alike.
-    """
-    number = numbered(questions)
-    kept = {title for title, n in number.items() if n % 4 < 2}
-    ours = [q for q in questions.asked if chosen(articles, number[article(q.documents[0])])]
+    """Half of the questions are on articles that the corpus does not have."""
+    kept = {article(q.documents[0]) for q in questions.asked if number(q) % 4 < 2}
+    ours = chosen(questions, articles)
     there = [q for q in ours if article(q.documents[0]) in kept]
     gone = [q for q in ours if article(q.documents[0]) not in kept]
     corpus = tuple(p for p in questions.passages if article(p.id) in kept)
@@ -94,8 +91,7 @@ def absent(questions: Questions, articles: str, size: int, rng: random.Random) -
 
 def adversarial(questions: Questions, articles: str, size: int, rng: random.Random) -> Kind:
     """Half of the questions cannot be answered; the corpus has all paragraphs."""
-    number = numbered(questions)
-    ours = [q for q in questions.asked if chosen(articles, number[article(q.documents[0])])]
+    ours = chosen(questions, articles)
     able = [q for q in ours if not q.unanswerable]
     unable = [q for q in ours if q.unanswerable]
     return halves("adversarial", questions.passages, able, unable, size, rng)

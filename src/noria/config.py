@@ -70,7 +70,7 @@ class AnswerSettings:
 
     max_tokens: int = 160
     prompt_tokens: int = 1200
-    abstain_below: float = 0.25
+    abstain_below: float = 0.15
 
 
 def answers_funnel() -> FunnelSettings:
@@ -310,7 +310,7 @@ TEMPLATE = f"""\
 [answer]
 # max_tokens = 160
 # prompt_tokens = 1200             # question and passages together
-# abstain_below = 0.25             # confidence under which it says that it does not know
+# abstain_below = 0.15             # confidence under which it says that it does not know
 
 [funnel.answers]
 # retrieve = {{ kind = "hybrid", k = 100 }}   # or dense, lexical

@@ -128,8 +128,8 @@ class Citation:
 class Answer:
     """An answer, what it rests on, and what made it.
 
-    ``grounded``: share of the sentences that the retrieved passages support, 0 to 1.
-    ``confidence``: 0 to 1, not yet a calibrated probability.
+    ``grounded``: how far the answer rests on the retrieved passages, 0 to 1.
+    ``confidence``: 0 to 1, how probably the documents answer the question (docs/answers.md).
     ``release``: id of what answered; ``index_version``: which state of the documents it read.
     """
 

@@ -55,7 +55,7 @@ class Answerer:
     release: str
     sampling: Sampling
     prompt_tokens: int = 1200
-    abstain_below: float = 0.25
+    abstain_below: float = 0.15
     languages: Sequence[str] = ()
     examples: Chat = ()
 

@@ -45,9 +45,9 @@ class Weights:
 # Fitted by `benchmarks/confidence.py --fit --questions 1000 --no-generation` on half the articles.
 # Only `unsupported` was set by hand: an answer that nothing supports keeps a seventh of its odds.
 WEIGHTS = Weights(
-    base=-5.9, similarity=8.51, words=2.58, strangers=-0.35, denies=-2.47, unsupported=-2.0
+    base=-5.76, similarity=8.41, words=2.17, strangers=-0.6, denies=-2.82, unsupported=-2.0
 )
-ENOUGH = 0.5  # grounded share from which more says nothing: answers in words of their own have it
+ENOUGH = 0.1  # grounded share from which more tells nothing: loose answers often have little more
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,10 +34,17 @@ class Examples:
         Those with a short context come first: a long one would leave no room for passages. Their
         answers differ where there is a choice.
         """
+        if count == 0:
+            return ()
         pool = sorted(self._others(question), key=lambda each: len(each.context or "") > LONGEST)
-        different = {each.answers[0].casefold(): each for each in reversed(pool)}
-        first = [each for each in pool if different[each.answers[0].casefold()] is each]
-        return tuple([*first, *(each for each in pool if each not in first)][:count])
+        chosen: dict[str, Question] = {}
+        for each in pool:
+            chosen.setdefault(each.answers[0].casefold(), each)
+            if len(chosen) == count:
+                return tuple(chosen.values())
+        ids = {each.id for each in chosen.values()}
+        rest = [each for each in pool if each.id not in ids]
+        return (*chosen.values(), *rest[: count - len(chosen)])
 
     def nearest(self, question: Question, count: int = NEAREST) -> tuple[Question, ...]:
         """The ``count`` nearest by meaning, the nearest last: a model follows what it read last."""

@@ -1,21 +1,20 @@
-"""Finds in a passage what could be the answer to a question: names, numbers, terms, phrases.
+"""Finds in a passage what could be the answer to a question: names, numbers, terms.
 
 Told by signs alone (capitals, digits, quotation marks, stop words), in any language. Knows no
 questions and no models.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from noria.answer.sentences import sentences
-from noria.words import PAIRS, stops, words
+from noria.words import PAIRS, stops, terms, words
 
-FEWEST, MOST = 6, 45  # words of a sentence that tells something, and that is no list
+FEWEST, MOST = 6, 20  # words of a sentence that tells something, and that a small model copes with
 LETTERS_SHARE = 0.75  # of what is no white space; tables of numbers and code have fewer
 LONGEST = 60  # characters of an answer
-PHRASE = 4  # words of a phrase that is an answer
 UNSPACED = 8  # characters that make up for a sentence's words where no spaces part them
 
 # Marks that only a table, code or a form has.
@@ -41,20 +40,30 @@ class Span:
     last: int
 
 
-def spans(text: str, language: str) -> list[Span]:
+def spans(text: str, language: str, headings: Sequence[str] = ()) -> list[Span]:
     """The possible answers in ``text``, the best of each sentence before the second best of any.
+
+    What the headings name, or the text more than once, is what it is about: any question about it
+    would name it, too.
 
     >>> text = "The great wheel of Hama was built for the town in 1361."
     >>> [text[span.start:span.end] for span in spans(text, "en")]
-    ['1361', 'Hama', 'great wheel']
+    ['1361', 'Hama']
+    >>> [text[span.start:span.end] for span in spans(text, "en", ["The wheels of Hama"])]
+    ['1361']
     """
-    ranked = [
-        (place, first, Span(start, end, first, last))
-        for first, last in map(lambda each: bare(text, *each), sentences(text))
-        if tells(text[first:last], language)
-        for place, (start, end) in enumerate(answers(text, first, last, language))
-    ]
-    return [span for _, _, span in sorted(ranked, key=lambda each: each[:2])]
+    about = set(terms(" ".join(headings), language))
+    flat = text.casefold()
+    found: list[tuple[int, int, Span]] = []
+    for sentence in sentences(text):
+        first, last = bare(text, *sentence)
+        if not tells(text[first:last], language):
+            continue
+        for place, (start, end) in enumerate(answers(text, first, last, language)):
+            answer = text[start:end].casefold()
+            if flat.count(answer) == 1 and not about.issuperset(terms(answer, language)):
+                found.append((place, first, Span(start, end, first, last)))
+    return [span for *_, span in sorted(found, key=lambda each: each[:2])]
 
 
 def bare(text: str, first: int, last: int) -> tuple[int, int]:
@@ -79,13 +88,12 @@ def tells(sentence: str, language: str) -> bool:
 
 
 def answers(text: str, first: int, last: int, language: str) -> list[tuple[int, int]]:
-    """Spans of a sentence that could be an answer: numbers, names, quoted terms, phrases."""
+    """Spans of a sentence that could be an answer: numbers, names, quoted terms."""
     found: list[tuple[int, int]] = []
     for start, end in chain(
         numbers(text, first, last, language),
         names(text, first, last, language),
         quoted(text, first, last),
-        phrases(text, first, last, language),
     ):
         apart = all(end <= other or start >= until for other, until in found)
         if apart and end - start <= min(LONGEST, (last - first) / 2):
@@ -94,11 +102,20 @@ def answers(text: str, first: int, last: int, language: str) -> list[tuple[int, 
 
 
 def numbers(text: str, first: int, last: int, language: str) -> Iterator[tuple[int, int]]:
-    """Numbers, with the word that follows where it is none of grammar: "21 metres"."""
+    """Numbers of two characters or more, with the word that follows where it may be a unit.
+
+    It is none if it belongs to grammar, or if the number belongs to a name: "Version 0.1 has".
+    """
     for match in NUMBER.finditer(text, first, last):
         unit = match["unit"]
-        common = unit is not None and stops(unit.lower(), language)
-        yield match.start(), match.start("unit") - 1 if common else match.end()
+        before = text[first : match.start()].split()
+        named = (
+            len(before) > 0 and before[-1][0].isupper() and not stops(before[-1].lower(), language)
+        )
+        bare = unit is not None and (named or stops(unit.lower(), language))
+        end = match.start("unit") - 1 if bare else match.end()
+        if end - match.start() > 1:
+            yield match.start(), end
 
 
 def names(text: str, first: int, last: int, language: str) -> Iterator[tuple[int, int]]:
@@ -115,14 +132,6 @@ def quoted(text: str, first: int, last: int) -> Iterator[tuple[int, int]]:
     for match in QUOTED.finditer(text, first, last):
         group = match.lastindex or 0
         yield match.span(group)
-
-
-def phrases(text: str, first: int, last: int, language: str) -> Iterator[tuple[int, int]]:
-    """Runs of two to four words between stop words, the last one first: it is often the object."""
-    found = runs(text, first, last, lambda word: not stops(word.lower(), language))
-    for run in reversed(found):
-        if 2 <= len(run) <= PHRASE and run[0].start() > first:
-            yield run[0].start(), run[-1].end()
 
 
 def runs(

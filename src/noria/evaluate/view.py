@@ -39,7 +39,7 @@ MEANINGS = {
     "self_bleu": "how much the answers are like each other, 0 to 100; lower is more diverse",
     "citation_precision": "share of citations that lead to a document that holds the answer",
     "citation_recall": "share of the sentences that a citation supports",
-    "grounded": "share of sentences that the passages support",
+    "grounded": "how far the answers rest on the passages",
     "ndcg@10": "how early the documents that hold the answer stand among the first ten",
     "recall@10": "share of the documents that hold the answer that are among the first ten",
     "mrr@10": "1 divided by the place of the first document that holds the answer",
