@@ -33,11 +33,11 @@ from noria.answer.confidence import MOST_STRANGERS, Signals, Weights, signals
 from noria.build import PARAGRAPH_END, House
 from noria.config import load
 from noria.evaluate import readers
-from noria.evaluate.abstention import auroc, ece
 from noria.evaluate.beir import Collection
+from noria.evaluate.metrics.abstention import auroc, ece
 from noria.evaluate.questions import Question, Questions
 from noria.evaluate.retrieval import Asked, indexed
-from noria.evaluate.statistics import RESAMPLES, Measure
+from noria.evaluate.statistics.intervals import RESAMPLES, Measure
 from noria.funnel.funnel import Funnel
 from noria.funnel.order import Diverse
 from noria.funnel.rank import AsRetrieved

@@ -20,9 +20,9 @@ from typing import Any
 
 import _common
 from noria.config import Settings
-from noria.evaluate.asking import PER_SET, pairs_of
-from noria.evaluate.general import MAX_SECONDS, evaluate, plan
-from noria.evaluate.suite import Choice, Suite, read
+from noria.evaluate.forgetting.asking import PER_SET, pairs_of
+from noria.evaluate.forgetting.general import MAX_SECONDS, evaluate, plan
+from noria.evaluate.forgetting.suite import Choice, Suite, read
 from noria.models.sources import fetch
 from noria.models.transformers import TransformersScorer
 from noria.types import Likelihood

@@ -20,7 +20,8 @@ from time import perf_counter
 from typing import Any
 
 import _common
-from noria.evaluate import beir, ranking, retrieval, text, translation
+from noria.evaluate import beir, retrieval
+from noria.evaluate.metrics import ranking, text, translation
 from noria.funnel.retrieve import Lexical
 from noria.models.fake import FakeEncoder
 from noria.types import Query

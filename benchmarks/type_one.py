@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 import _common
-from noria.evaluate.statistics import Measure, gaps, mean_of, resamples
+from noria.evaluate.statistics.intervals import Measure, gaps, mean_of, resamples
 
 Values = NDArray[np.float64]
 Random = np.random.Generator

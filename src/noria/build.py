@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from noria.corpus.ingest import Ingestion
     from noria.corpus.live import LivePassages
     from noria.corpus.split import TokenSplitter
-    from noria.evaluate.arms import Arm
-    from noria.evaluate.closed import ClosedBook
+    from noria.evaluate.arms.arm import Arm
+    from noria.evaluate.arms.closed import ClosedBook
+    from noria.evaluate.arms.remember import Memory, Remembering, RememberingScorer
+    from noria.evaluate.arms.respond import Respondent
     from noria.evaluate.contest import Ready
     from noria.evaluate.questions import Question
-    from noria.evaluate.remember import Memory, Remembering, RememberingScorer
-    from noria.evaluate.respond import Respondent
     from noria.funnel.funnel import Funnel
     from noria.models.encode import SentenceEncoder
     from noria.models.transformers import TransformersScorer
@@ -215,10 +215,10 @@ class House:
         They read ``corpus``, or what was ingested where it is empty. ``pool``: the questions that
         may be worked examples; one of ``folds`` is never shown to another of its fold.
         """
-        from noria.evaluate.examples import Examples
-        from noria.evaluate.gold import GoldRetriever
-        from noria.evaluate.remember import Memory
-        from noria.evaluate.respond import Respondent
+        from noria.evaluate.arms.examples import Examples
+        from noria.evaluate.arms.gold import GoldRetriever
+        from noria.evaluate.arms.remember import Memory
+        from noria.evaluate.arms.respond import Respondent
         from noria.evaluate.retrieval import Asked
 
         encoder = Asked(self.encoder, self.progress)
@@ -249,7 +249,7 @@ class House:
         self, source: str, memory: "Memory", scored: bool
     ) -> "tuple[Remembering, RememberingScorer | None]":
         """The model from ``source`` that asks nothing twice; with its scorer, if one is needed."""
-        from noria.evaluate.remember import Remembering, RememberingScorer
+        from noria.evaluate.arms.remember import Remembering, RememberingScorer
 
         llm = self.llm if source == self.settings.models.generator else self.llm_of(source)
         if not scored:
@@ -282,7 +282,7 @@ class House:
 
         Raises UsageError for an arm that needs a file of questions.
         """
-        from noria.evaluate.closed import ClosedBook
+        from noria.evaluate.arms.closed import ClosedBook
 
         if arm.examples or arm.passages == "gold":
             raise UsageError(

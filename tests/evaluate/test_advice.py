@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noria.evaluate.advice import advise, headline, needed
+from noria.evaluate.report.advice import advise, headline, needed
 from noria.evaluate.results import ArmResult, Comparison, Gap, Interval, Slice
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "advice.txt"

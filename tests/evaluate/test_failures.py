@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noria.evaluate.failures import (
+from noria.evaluate.records import Record, from_json
+from noria.evaluate.report.failures import (
     ABSTAINED,
     ANSWERED,
     ERROR,
@@ -19,7 +20,6 @@ from noria.evaluate.failures import (
     kind,
     sorted_failures,
 )
-from noria.evaluate.records import Record, from_json
 
 READ = Record("1", "Who won?", ("Denver Broncos",), "Carolina", draft="Carolina",
               retrieved=("p1",), found=True)  # fmt: skip

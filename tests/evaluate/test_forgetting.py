@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from noria.evaluate.asking import Chosen, Heard, Outcomes
-from noria.evaluate.forgetting import TEXT, abilities, ability, changes, reading
+from noria.evaluate.forgetting.asking import Chosen, Heard, Outcomes
+from noria.evaluate.forgetting.changes import TEXT, abilities, ability, changes, reading
 
 RIGHT, WRONG = (-1.0, -2.0), (-2.0, -1.0)
 

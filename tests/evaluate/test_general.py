@@ -10,9 +10,9 @@ import pytest
 
 from noria import build, cli
 from noria.errors import DataError, UsageError
-from noria.evaluate import asking, suite
-from noria.evaluate.asking import ROUND, again, ask, planned, read, write
-from noria.evaluate.general import Plan, evaluate, figures, plan, told
+from noria.evaluate.forgetting import asking, suite
+from noria.evaluate.forgetting.asking import ROUND, again, ask, planned, read, write
+from noria.evaluate.forgetting.general import Plan, evaluate, figures, plan, told
 from noria.models.fake import FakeScorer
 from noria.protocols import Scorer
 from noria.types import Likelihood, Prompt

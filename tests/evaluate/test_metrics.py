@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from noria.evaluate import records as lines
-from noria.evaluate.metrics import LOWER, PERCENT, curve, measures, primary, threshold
-from noria.evaluate.quality import quality
+from noria.evaluate.metrics.measures import LOWER, PERCENT, curve, measures, primary, threshold
+from noria.evaluate.metrics.quality import quality
 from noria.evaluate.records import Cited, Record
 
 COST = {"tokens", "seconds"}

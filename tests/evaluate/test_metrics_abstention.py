@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noria.errors import UsageError
-from noria.evaluate.abstention import aurc, auroc, ece, fitted, lowest, points
+from noria.evaluate.metrics.abstention import aurc, auroc, ece, fitted, lowest, points
 
 SURE = np.array([0.9, 0.8, 0.8, 0.4, 0.1])
 RIGHT = np.array([1.0, 1.0, 0.0, 1.0, 0.0])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from noria.evaluate.diversity import SAMPLE, distinct, sampled, self_bleu
+from noria.evaluate.metrics.diversity import SAMPLE, distinct, sampled, self_bleu
 
 ALL = np.ones((1, 3))
 

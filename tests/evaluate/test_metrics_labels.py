@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noria.evaluate.labels import label_of, macro_f1
+from noria.evaluate.metrics.labels import label_of, macro_f1
 
 INTENTS = ("card_arrival", "card_linking", "card_arrival_fee", "top_up", "Refund_not_showing_up")
 MAYBE = ("yes", "no", "maybe")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import published
-from noria.evaluate.ranking import known, scores
+from noria.evaluate.metrics.ranking import known, scores
 
 NAMES = st.sampled_from([f"d{n}" for n in range(30)])
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import published
-from noria.evaluate import text
+from noria.evaluate.metrics import text
 
 ANSWERS = (
     "The Seine", "Denver Broncos", "1,000", "a 24-day period", "$5.3 million", "the U.S. Army",

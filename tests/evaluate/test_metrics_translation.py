@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from noria.evaluate.translation import bleu, chrf, sentence_chrf
+from noria.evaluate.metrics.translation import bleu, chrf, sentence_chrf
 
 SAID = ["Das Rad hebt Wasser .", "Es dreht sich", "", "Ein ganz anderer Satz hier.", "水車が回る"]
 RIGHT = [

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from noria.errors import DataError
-from noria.evaluate.advice import advise
-from noria.evaluate.failures import sorted_failures
 from noria.evaluate.records import Cited, Record, read
-from noria.evaluate.report import as_json, file_name, report, write
+from noria.evaluate.report.advice import advise
+from noria.evaluate.report.failures import sorted_failures
+from noria.evaluate.report.report import as_json, file_name, report, write
 from noria.evaluate.results import ArmResult, Comparison, Gap, Interval, Slice
 
 QUESTIONS = 200

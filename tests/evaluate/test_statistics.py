@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from noria.evaluate.results import Interval
-from noria.evaluate.statistics import (
+from noria.evaluate.statistics.intervals import (
     RESAMPLES,
     Difference,
     Measure,

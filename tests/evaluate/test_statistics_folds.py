@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from noria.errors import UsageError
-from noria.evaluate.folds import connected, folds
+from noria.evaluate.statistics.folds import connected, folds
 
 KEYS = st.lists(st.sets(st.sampled_from("abcdefghijklmnopqrst"), max_size=2), max_size=40)
 

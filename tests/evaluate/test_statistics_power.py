@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from noria.evaluate.power import detectable, deviation, needed
+from noria.evaluate.statistics.power import detectable, deviation, needed
 
 
 def test_both_formulas_are_each_others_inverse() -> None:

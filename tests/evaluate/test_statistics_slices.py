@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noria.evaluate.records import Record
-from noria.evaluate.slices import holm, slices
+from noria.evaluate.statistics.slices import holm, slices
 
 
 def record(id: int, **fields: str) -> Record:

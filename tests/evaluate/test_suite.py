@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from noria.errors import DataError
-from noria.evaluate.suite import LEAST, PIECE, Choice, Piece, choice, pieces, read
+from noria.evaluate.forgetting.suite import LEAST, PIECE, Choice, Piece, choice, pieces, read
 
 WHEEL = {"question": "What lifts water?", "choices": ["a wheel", "a tax"], "answer": 0}
 LETTERED = "Question: What lifts water?\n\nChoices:\nA. a tax\nB. a wheel"

@@ -14,7 +14,7 @@ from noria.corpus.live import LivePassages
 from noria.errors import DataError, IndexStoreError
 from noria.evaluate.questions import Question, Questions, read
 from noria.evaluate.recorded import Side, ranking, says, shared
-from noria.evaluate.statistics import Difference, difference
+from noria.evaluate.statistics.intervals import Difference, difference
 from noria.evaluate.swap import Comparison, Trial, compare, verdict
 from noria.models.fake import FakeEncoder
 from noria.protocols import Encoder

@@ -14,9 +14,12 @@ from noria.corpus.columns import Row
 from noria.corpus.index import Recipe
 from noria.corpus.live import LivePassages
 from noria.errors import DataError, IndexStoreError, ModelError, UsageError
-from noria.evaluate import synthesize as room
-from noria.evaluate import synthetic
-from noria.evaluate.inquiry import (
+from noria.evaluate.arms.remember import Memory, Remembering
+from noria.evaluate.questions import Question
+from noria.evaluate.questions import read as read_file
+from noria.evaluate.synthesis import synthesize as room
+from noria.evaluate.synthesis import synthetic
+from noria.evaluate.synthesis.inquiry import (
     ASK,
     GIVEN_AWAY,
     NO_ANSWER,
@@ -32,11 +35,8 @@ from noria.evaluate.inquiry import (
     read,
     replying,
 )
-from noria.evaluate.questions import Question
-from noria.evaluate.questions import read as read_file
-from noria.evaluate.remember import Memory, Remembering
-from noria.evaluate.spans import Span, spans
-from noria.evaluate.synthesize import (
+from noria.evaluate.synthesis.spans import Span, spans
+from noria.evaluate.synthesis.synthesize import (
     FAILED,
     LOST,
     REPEATED,
@@ -44,7 +44,7 @@ from noria.evaluate.synthesize import (
     Synthesis,
     synthesize,
 )
-from noria.evaluate.synthetic import door, write
+from noria.evaluate.synthesis.synthetic import door, write
 from noria.funnel.funnel import Funnel
 from noria.funnel.order import ByScore
 from noria.funnel.rank import AsRetrieved

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from noria import cli
-from noria.evaluate.remember import Memory
+from noria.evaluate.arms.remember import Memory
 from noria.models.fake import FakeLLM
 
 SQUAD = {

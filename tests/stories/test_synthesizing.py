@@ -11,7 +11,7 @@ import typer
 
 from noria import build, cli
 from noria.cli import synthesize
-from noria.evaluate.inquiry import ASK
+from noria.evaluate.synthesis.inquiry import ASK
 from noria.models.fake import FakeLLM
 from noria.types import Prompt
 

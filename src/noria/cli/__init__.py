@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from noria.cli import compare, documents, measure, models, start
+from noria.cli import compare, documents, measure, models, start, synthesize
 from noria.errors import NoriaError, UsageError
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 for command in (start.demo, start.init, documents.ingest, documents.search, documents.ask):
     app.command()(command)
 app.command()(compare.compare)
+app.command()(synthesize.synthesize)
 measure.app.command("report")(compare.report)
 app.add_typer(models.app, name="models")
 app.add_typer(measure.app, name="evaluate")

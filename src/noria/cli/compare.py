@@ -46,9 +46,9 @@ def compare(
 ) -> None:
     """Compare ways to answer on your questions, with a report and advice."""
     from noria.corpus.ingest import parse_groups
-    from noria.evaluate.arms import chosen
+    from noria.evaluate.arms.arm import chosen
     from noria.evaluate.contest import Budget, contest
-    from noria.evaluate.report import as_json
+    from noria.evaluate.report.report import as_json
 
     with progress(json) as tell:
         at = house(config, home, tell)
@@ -81,7 +81,7 @@ def report(
 ) -> None:
     """Compute a report's numbers again, from its answers alone."""
     from noria.evaluate.contest import again
-    from noria.evaluate.report import as_json
+    from noria.evaluate.report.report import as_json
 
     found = again(folder)
     if json:

@@ -174,7 +174,7 @@ def ask(
     debug: Debug = False,
 ) -> None:
     """Answer a question from the documents, with citations, or say that it does not know."""
-    from noria.evaluate.arms import chosen
+    from noria.evaluate.arms.arm import chosen
 
     query = question(text, groups, field)
     with progress(json) as tell:

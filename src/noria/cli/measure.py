@@ -78,7 +78,7 @@ def evaluate_general(
     """Measure what the model can do in general, and what it has forgotten."""
     from time import monotonic
 
-    from noria.evaluate.general import evaluate, plan, told
+    from noria.evaluate.forgetting.general import evaluate, plan, told
 
     with progress(json) as tell:
         at = house(config, home, tell)

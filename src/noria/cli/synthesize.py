@@ -9,7 +9,7 @@ import typer
 from noria.cli.options import Config, Debug, Groups, Home, Json, complain, house, progress, show
 
 if TYPE_CHECKING:
-    from noria.evaluate.synthesize import Synthesis
+    from noria.evaluate.synthesis.synthesize import Synthesis
 
 
 def synthesize(
@@ -27,10 +27,10 @@ def synthesize(
 ) -> None:
     """Write questions from your documents, each with the answer as it stands there."""
     from noria.corpus.ingest import parse_groups
-    from noria.evaluate.remember import Memory, Remembering
+    from noria.evaluate.arms.remember import Memory, Remembering
     from noria.evaluate.retrieval import Asked
-    from noria.evaluate.synthesize import synthesize as made
-    from noria.evaluate.synthetic import door, write
+    from noria.evaluate.synthesis.synthesize import synthesize as made
+    from noria.evaluate.synthesis.synthetic import door, write
 
     held = door(out, append)
     with progress(json) as tell:

@@ -9,17 +9,17 @@ from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from noria.evaluate.advice import advise
-from noria.evaluate.confidence import curve
-from noria.evaluate.failures import sorted_failures
-from noria.evaluate.metrics import measures
-from noria.evaluate.power import detectable, deviation
-from noria.evaluate.quality import primary, qualities
+from noria.evaluate.metrics.confidence import curve
+from noria.evaluate.metrics.measures import measures
+from noria.evaluate.metrics.quality import primary, qualities
 from noria.evaluate.questions import Task
 from noria.evaluate.records import Record
+from noria.evaluate.report.advice import advise
+from noria.evaluate.report.failures import sorted_failures
 from noria.evaluate.results import ArmResult, Comparison, Gap, Interval
-from noria.evaluate.slices import slices
-from noria.evaluate.statistics import Measure, Values, gaps, intervals
+from noria.evaluate.statistics.intervals import Measure, Values, gaps, intervals
+from noria.evaluate.statistics.power import detectable, deviation
+from noria.evaluate.statistics.slices import slices
 
 if TYPE_CHECKING:
     import numpy as np

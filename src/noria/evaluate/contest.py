@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from noria.errors import DataError, UsageError
 from noria.evaluate import questions as reading
-from noria.evaluate.arms import Arm
+from noria.evaluate.arms.arm import Arm
+from noria.evaluate.arms.respond import READING, Respondent
+from noria.evaluate.arms.run import run
 from noria.evaluate.compare import compare
-from noria.evaluate.folds import connected, folds
 from noria.evaluate.judge import judge as judge_pairs
 from noria.evaluate.questions import Question, Questions
 from noria.evaluate.records import Record
 from noria.evaluate.records import read as read_records
-from noria.evaluate.report import METRICS, write
-from noria.evaluate.respond import READING, Respondent
+from noria.evaluate.report.report import METRICS, write
 from noria.evaluate.results import Comparison
-from noria.evaluate.run import run
 from noria.evaluate.sample import stratified
+from noria.evaluate.statistics.folds import connected, folds
 from noria.jobs import silent
 from noria.protocols import LLM, Clock, Progress
 from noria.types import Document

@@ -189,7 +189,7 @@ def counted(
     """The verdicts together."""
     import numpy as np
 
-    from noria.evaluate.statistics import gap, mean_of
+    from noria.evaluate.statistics.intervals import gap, mean_of
 
     number = Counter(verdicts)
     judged = [each for each in verdicts if each != "failed"]

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from noria.corpus.index import PassageTable
+from noria.evaluate.metrics.ranking import scores as ranked
 from noria.evaluate.questions import Question
-from noria.evaluate.ranking import scores as ranked
 from noria.evaluate.retrieval import Asked, documents
 from noria.funnel.retrieve import DEPTH, Dense, Hybrid
 from noria.protocols import Encoder, Progress, Retriever
 from noria.types import Candidate, Query
 
 if TYPE_CHECKING:
-    from noria.evaluate.statistics import Values
+    from noria.evaluate.statistics.intervals import Values
 
 METRICS = ("ndcg@10", "recall@10", "mrr@10")
 TOP = 10  # documents or passages that are looked at

@@ -14,7 +14,7 @@ from noria.corpus.index import PassageTable, Recipe
 from noria.corpus.write import Work, write
 from noria.evaluate import beir
 from noria.evaluate.beir import Collection
-from noria.evaluate.ranking import Judgements, Ranking, scores
+from noria.evaluate.metrics.ranking import Judgements, Ranking, scores
 from noria.funnel.retrieve import DEPTH, Dense, Hybrid, Lexical
 from noria.jobs import locked, silent
 from noria.protocols import Encoder, Progress, Retriever, Splitter

@@ -21,7 +21,7 @@ from noria.store.state import State
 if TYPE_CHECKING:
     import numpy as np
 
-    from noria.evaluate.statistics import Difference
+    from noria.evaluate.statistics.intervals import Difference
 
 LEAST = 10  # questions with known answers below which nothing is concluded
 ENOUGH = 50  # questions from which a mean loss counts, even if chance cannot be excluded
@@ -133,7 +133,7 @@ def compare(
     progress: Progress = silent,
 ) -> Comparison:
     """Ask both sides ``questions``, as a reader who may see everything."""
-    from noria.evaluate.statistics import differences
+    from noria.evaluate.statistics.intervals import differences
 
     known = [*old.table.states().values(), *new.table.states().values()]
     groups = frozenset[str]().union(*(state.groups for state in known))

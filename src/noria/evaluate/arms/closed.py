@@ -4,7 +4,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from noria.answer.answerer import REFUSAL, tidy
-from noria.evaluate import prompts
+from noria.evaluate.arms import prompts
 from noria.evaluate.questions import Question
 from noria.protocols import LLM
 from noria.types import Answer, Query, Sampling

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from noria.errors import DataError
-from noria.evaluate.suite import Choice, Piece, Suite
+from noria.evaluate.forgetting.suite import Choice, Piece, Suite
 from noria.jobs import silent
 from noria.protocols import Clock, Progress, Scorer
 from noria.types import Likelihood

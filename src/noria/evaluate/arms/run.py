@@ -7,9 +7,9 @@ machine that is busy for a while is busy for all.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from noria.evaluate.arms.respond import Respondent
 from noria.evaluate.questions import Question
 from noria.evaluate.records import Record
-from noria.evaluate.respond import Respondent
 from noria.jobs import silent
 from noria.protocols import Clock, Progress
 

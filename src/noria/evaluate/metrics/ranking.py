@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from noria.evaluate.statistics import Values
+    from noria.evaluate.statistics.intervals import Values
 
 Ranking = Sequence[str]  # documents, best first
 Judgements = Mapping[str, Mapping[str, int]]  # question -> document -> grade; 0: irrelevant

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from noria.evaluate.folds import folds
-from noria.evaluate.statistics import Measure, Values
+from noria.evaluate.statistics.folds import folds
+from noria.evaluate.statistics.intervals import Measure, Values
 
 BINS = 10  # of equal width, as Guo et al. (2017) have them
 

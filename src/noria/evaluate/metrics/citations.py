@@ -9,9 +9,9 @@ So recall tells how much of an answer is backed, not that an independent judge a
 from collections.abc import Sequence
 
 from noria.answer.sentences import sentences
-from noria.evaluate.partial import Part, part
+from noria.evaluate.metrics.partial import Part, part
 from noria.evaluate.records import Record
-from noria.evaluate.statistics import Measure
+from noria.evaluate.statistics.intervals import Measure
 
 
 def measures(records: Sequence[Record]) -> dict[str, Measure]:

@@ -6,13 +6,13 @@ from time import perf_counter
 
 from noria.answer.answerer import REFUSAL, Answerer, Asked, tidy
 from noria.answer.prompt import build, harmless
-from noria.evaluate import prompts
-from noria.evaluate.arms import Arm
-from noria.evaluate.examples import Examples
+from noria.evaluate.arms import prompts
+from noria.evaluate.arms.arm import Arm
+from noria.evaluate.arms.examples import Examples
+from noria.evaluate.arms.remember import Remembering, RememberingScorer, Written
 from noria.evaluate.questions import Question
 from noria.evaluate.recorded import says
 from noria.evaluate.records import Cited, Record
-from noria.evaluate.remember import Remembering, RememberingScorer, Written
 from noria.funnel.funnel import Funnel
 from noria.types import (
     Candidate,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from noria.evaluate.partial import ratio
-from noria.evaluate.statistics import Measure, mean_of
-from noria.evaluate.text import ngrams, tokens
+from noria.evaluate.metrics.partial import ratio
+from noria.evaluate.metrics.text import ngrams, tokens
+from noria.evaluate.statistics.intervals import Measure, mean_of
 
 SAMPLE = 100  # answers compared with one another: the work grows with the square
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from noria.evaluate import labels, text, translation
+from noria.evaluate.metrics import labels, text, translation
 from noria.evaluate.questions import Task
 from noria.evaluate.records import Record
-from noria.evaluate.statistics import Values
+from noria.evaluate.statistics.intervals import Values
 
 PRIMARY: Mapping[Task, str] = {
     "qa": "f1",

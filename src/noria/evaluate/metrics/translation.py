@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noria.evaluate.statistics import Measure, Values
+from noria.evaluate.statistics.intervals import Measure, Values
 
 if TYPE_CHECKING:
     from sacrebleu.metrics.base import Metric

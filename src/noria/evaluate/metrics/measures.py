@@ -9,14 +9,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from noria.evaluate import citations, confidence, diversity, labels, text, translation
-from noria.evaluate.confidence import curve, threshold
-from noria.evaluate.labels import LABELLED
-from noria.evaluate.partial import Part, part, placed
-from noria.evaluate.quality import answerable, known, primary, qualities, quality, wanted
-from noria.evaluate.ranking import scores
+from noria.evaluate.metrics import citations, confidence, diversity, labels, text, translation
+from noria.evaluate.metrics.confidence import curve, threshold
+from noria.evaluate.metrics.labels import LABELLED
+from noria.evaluate.metrics.partial import Part, part, placed
+from noria.evaluate.metrics.quality import answerable, known, primary, qualities, quality, wanted
+from noria.evaluate.metrics.ranking import scores
 from noria.evaluate.records import Record
-from noria.evaluate.statistics import Measure, mean_of
+from noria.evaluate.statistics.intervals import Measure, mean_of
 
 __all__ = ["LOWER", "PERCENT", "curve", "measures", "primary", "qualities", "threshold"]
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from noria.errors import DataError, UsageError
-from noria.evaluate.inquiry import Inquiry
 from noria.evaluate.questions import Question
 from noria.evaluate.readers import jsonlines
+from noria.evaluate.synthesis.inquiry import Inquiry
 
 
 def entry(inquiry: Inquiry) -> dict[str, object]:

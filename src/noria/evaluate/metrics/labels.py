@@ -7,9 +7,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from noria.evaluate.metrics.text import said, silent
 from noria.evaluate.records import Record
-from noria.evaluate.statistics import Measure, Values
-from noria.evaluate.text import said, silent
+from noria.evaluate.statistics.intervals import Measure, Values
 from noria.words import PAIRED
 
 LABELLED = ("classification", "choice")  # the tasks whose answers are labels

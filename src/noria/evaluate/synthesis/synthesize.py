@@ -14,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noria.errors import UsageError
-from noria.evaluate.inquiry import (
+from noria.evaluate.arms.remember import Remembering, Written
+from noria.evaluate.questions import Question
+from noria.evaluate.sample import chance
+from noria.evaluate.synthesis.inquiry import (
     GIVEN_AWAY,
     NO_ANSWER,
     NO_QUESTION,
@@ -32,10 +35,7 @@ from noria.evaluate.inquiry import (
     read,
     replying,
 )
-from noria.evaluate.questions import Question
-from noria.evaluate.remember import Remembering, Written
-from noria.evaluate.sample import chance
-from noria.evaluate.spans import spans
+from noria.evaluate.synthesis.spans import spans
 from noria.funnel.filter import readable
 from noria.funnel.funnel import Funnel
 from noria.jobs import silent

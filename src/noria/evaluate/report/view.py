@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from noria.evaluate import charts
-from noria.evaluate.advice import advise, headline
-from noria.evaluate.choose import seconds, tokens
-from noria.evaluate.failures import KINDS
-from noria.evaluate.figures import change, count, duration, figure, span
 from noria.evaluate.records import Record
+from noria.evaluate.report import charts
+from noria.evaluate.report.advice import advise, headline
+from noria.evaluate.report.choose import seconds, tokens
+from noria.evaluate.report.failures import KINDS
+from noria.evaluate.report.figures import change, count, duration, figure, span
 from noria.evaluate.results import ArmResult, Comparison, Gap, Interval, Slice
 
 RIGHT = "right"

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from noria.errors import DataError, UsageError
-from noria.evaluate import asking, suite
-from noria.evaluate.asking import PER_SET, Outcomes
-from noria.evaluate.forgetting import (
+from noria.evaluate.forgetting import asking, suite
+from noria.evaluate.forgetting.asking import PER_SET, Outcomes
+from noria.evaluate.forgetting.changes import (
     TEXT,
     Reading,
     abilities,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from noria.evaluate import chance
 from noria.evaluate.results import Interval
+from noria.evaluate.statistics import chance
 
 RESAMPLES = 2000  # an interval is then stable to about two digits
 DRAWN = 2_000_000  # counts that are held at a time: 16 MB

@@ -9,7 +9,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from noria.evaluate.choose import (
+from noria.evaluate.report.choose import (
     asked,
     beats,
     between,
@@ -30,8 +30,8 @@ from noria.evaluate.choose import (
     settled,
     tokens,
 )
-from noria.evaluate.failures import ANSWERED, MISREAD, NOT_FOUND, WORDY
-from noria.evaluate.figures import change, count, duration, figure, rounded_up, span
+from noria.evaluate.report.failures import ANSWERED, MISREAD, NOT_FOUND, WORDY
+from noria.evaluate.report.figures import change, count, duration, figure, rounded_up, span
 from noria.evaluate.results import Comparison, Gap
 
 FEWEST = 20  # questions below which no interval can be trusted

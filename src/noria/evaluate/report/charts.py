@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from noria.evaluate.figures import MINUS
+from noria.evaluate.report.figures import MINUS
 
 WIDTH, HEIGHT = 340, 230  # of a chart, as wide as a telephone: it needs no shrinking there
 LEFT, RIGHT, TOP, BOTTOM = 40, 14, 14, 40

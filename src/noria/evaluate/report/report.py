@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from noria.errors import DataError
-from noria.evaluate.advice import advise, headline
 from noria.evaluate.records import Record, written
+from noria.evaluate.report.advice import advise, headline
+from noria.evaluate.report.view import view
 from noria.evaluate.results import Comparison
-from noria.evaluate.view import view
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -44,7 +44,7 @@ def template() -> "Template":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("noria.evaluate", ""),
+        loader=PackageLoader("noria.evaluate.report", ""),
         autoescape=True,  # whatever the name of the file ends in
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass, replace
 
 from noria.answer.prompt import fenced, harmless
-from noria.evaluate.spans import Span
-from noria.evaluate.text import f1
+from noria.evaluate.metrics.text import f1
+from noria.evaluate.synthesis.spans import Span
 from noria.types import Candidate, Chat, Item, Message, Sampling
 from noria.words import terms
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from noria.evaluate import abstention
-from noria.evaluate.abstention import Threshold
-from noria.evaluate.partial import placed
-from noria.evaluate.quality import drafts, qualities
+from noria.evaluate.metrics import abstention
+from noria.evaluate.metrics.abstention import Threshold
+from noria.evaluate.metrics.partial import placed
+from noria.evaluate.metrics.quality import drafts, qualities
 from noria.evaluate.records import Record
-from noria.evaluate.statistics import Measure, Values
+from noria.evaluate.statistics.intervals import Measure, Values
 
 
 def measures(records: Sequence[Record]) -> dict[str, Measure]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from noria.evaluate import chance
 from noria.evaluate.records import Record
 from noria.evaluate.results import Interval, Slice
-from noria.evaluate.statistics import is_share
+from noria.evaluate.statistics import chance
+from noria.evaluate.statistics.intervals import is_share
 
 Values = NDArray[np.float64]
 

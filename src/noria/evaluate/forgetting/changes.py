@@ -13,11 +13,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from noria.evaluate.asking import Chosen, Heard, Outcomes
-from noria.evaluate.chance import LEVEL
+from noria.evaluate.forgetting.asking import Chosen, Heard, Outcomes
 from noria.evaluate.results import Interval
-from noria.evaluate.slices import holm
-from noria.evaluate.statistics import Measure, gap, interval, mean_of, p_values
+from noria.evaluate.statistics.chance import LEVEL
+from noria.evaluate.statistics.intervals import Measure, gap, interval, mean_of, p_values
+from noria.evaluate.statistics.slices import holm
 
 SEED = 20261121  # of the resamples; each figure draws anew, so that none depends on another
 TEXT = "text"  # the name of all texts together, beside those of the sets

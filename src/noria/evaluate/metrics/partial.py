@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noria.evaluate.records import Record
-from noria.evaluate.statistics import Measure, Values, mean_of
+from noria.evaluate.statistics.intervals import Measure, Values, mean_of
 
 
 @dataclass(frozen=True)

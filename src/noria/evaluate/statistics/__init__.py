@@ -1,0 +1,1 @@
+"""What chance allows us to say: intervals, differences, slices, folds, numbers of questions."""

@@ -1,0 +1,1 @@
+"""Questions written from the documents, each checked before it is kept."""
