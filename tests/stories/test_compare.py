@@ -85,9 +85,9 @@ def test_four_arms_and_a_report_from_which_all_can_be_computed_again(
         "answers.rag-fewshot.jsonl", "answers.oracle.jsonl",
     }  # fmt: skip
     lines = lines_of(folder / "answers.rag.jsonl")
-    assert [line["id"] for line in lines] == [
+    assert {line["id"] for line in lines} == {
         q["id"] for a in SQUAD["data"] for p in a["paragraphs"] for q in p["qas"]
-    ]
+    }
     assert all(line["found"] and line["retrieved"] and line["prompt_tokens"] for line in lines)
     before = (folder / "metrics.json").read_text()
     again = typed(monkeypatch, capsys, "evaluate", "report", str(folder))

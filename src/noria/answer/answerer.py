@@ -7,7 +7,7 @@ from time import perf_counter
 
 from noria.answer.confidence import signals
 from noria.answer.grounding import Grounding, ground
-from noria.answer.prompt import build, harmless
+from noria.answer.prompt import SHOWN_TASK, TASK, build, harmless
 from noria.funnel.funnel import Funnel
 from noria.protocols import LLM, Encoder
 from noria.types import Answer, Candidate, Chat, Completion, Query, Sampling, Slate
@@ -87,7 +87,8 @@ class Answerer:
         if not slate.candidates:
             return asked
         started = perf_counter()
-        chat, shown = build(query.text, slate.candidates, self.llm.count, self._room())
+        task = SHOWN_TASK if self.examples else TASK
+        chat, shown = build(query.text, slate.candidates, self.llm.count, self._room(), task)
         chat = (*chat[:1], *self.examples, *chat[1:])
         return replace(asked, chat=chat, shown=shown).after(prompt=perf_counter() - started)
 

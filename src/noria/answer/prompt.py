@@ -19,6 +19,11 @@ TASK = (
     "Using only the passages above, answer this question in one short, complete sentence. "
     "If the passages do not contain the answer, say: I don't know."
 )
+# After worked examples, which show how an answer looks: a sentence must not be asked for then.
+SHOWN_TASK = (
+    "Using only the passages above, answer this question. "
+    "If the passages do not contain the answer, say: I don't know."
+)
 OPEN, CLOSE = '<passage number="{number}"{title}>', "</passage>"
 # Marks of chat templates (<|im_start|>, [INST], <s>, <<SYS>>) and of our own fence.
 FORGED = re.compile(
@@ -30,14 +35,19 @@ TITLE_LENGTH = 120  # characters of a heading path that are shown
 
 
 def build(
-    question: str, candidates: Sequence[Candidate], count: Callable[[str], int], budget: int
+    question: str,
+    candidates: Sequence[Candidate],
+    count: Callable[[str], int],
+    budget: int,
+    task: str = TASK,
 ) -> tuple[Chat, tuple[Candidate, ...]]:
     """The chat to send, and the candidates that found room in it, best first.
 
-    ``count`` counts tokens. A passage that does not fit is left out with all after it; the first
-    is cut rather than left out, so that there is always something to answer from.
+    ``task``: what to do with the question. ``count`` counts tokens. A passage that does not fit is
+    left out with all after it; the first is cut rather than left out, so that there is always
+    something to answer from.
     """
-    asked = f"{TASK}\n\nQuestion: {harmless(question)}"
+    asked = f"{task}\n\nQuestion: {harmless(question)}"
     left = budget - count(SYSTEM) - count(asked)
     blocks: list[str] = []
     for number, candidate in enumerate(candidates, 1):
@@ -74,5 +84,5 @@ def harmless(text: str) -> str:
 
 def template_digest() -> str:
     """Digest of all that the prompt is made of, besides question and passages."""
-    parts = "\x00".join([SYSTEM, OPEN, CLOSE, FORGED.pattern, TASK])
+    parts = "\x00".join([SYSTEM, OPEN, CLOSE, FORGED.pattern, TASK, SHOWN_TASK])
     return hashlib.sha256(parts.encode()).hexdigest()

@@ -6,6 +6,7 @@ import resource
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -21,7 +22,7 @@ from noria.evaluate.records import Record
 from noria.evaluate.records import read as read_records
 from noria.evaluate.report.report import METRICS, write
 from noria.evaluate.results import Comparison
-from noria.evaluate.sample import stratified
+from noria.evaluate.sample import by_importance
 from noria.evaluate.statistics.folds import connected, folds
 from noria.jobs import silent
 from noria.protocols import LLM, Clock, Progress
@@ -80,7 +81,8 @@ def contest(
 
     began = clock()
     read = reading.read(file)
-    asked = stratified(read.asked, budget.questions, seed) if budget.questions else read.asked
+    # by importance: wherever the time ends, what was asked is a stratified sample
+    asked = tuple(islice(by_importance(read.asked, seed), budget.questions))
     pool, placed = worked(read, examples, seed)
     able, problems = those_able(arms, asked, pool)
     respondents = ready(able, asked, () if ingested else read.passages, pool, placed)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 from noria.answer.answerer import REFUSAL, Answerer, Asked, tidy
-from noria.answer.prompt import build, harmless
+from noria.answer.prompt import SHOWN_TASK, build, harmless
 from noria.evaluate.arms import prompts
 from noria.evaluate.arms.arm import Arm
 from noria.evaluate.arms.examples import Examples
@@ -26,6 +26,7 @@ from noria.types import (
     Sampling,
 )
 
+EXAMPLE_TOKENS = 400  # of a worked example at most: question and passage
 READING = ("qa", "choice", "chat")  # tasks that passages help; others are shown labelled examples
 
 
@@ -122,9 +123,9 @@ class Respondent:
         turns: list[Message] = []
         for example in self.examples.fixed(question, self.arm.examples):
             candidate = gold(example)
-            chat, _ = build(
-                example.text, [candidate] if candidate else [], self.writer.llm.count, 400
-            )
+            count = self.writer.llm.count
+            shown = [candidate] if candidate else []
+            chat, _ = build(example.text, shown, count, EXAMPLE_TOKENS, SHOWN_TASK)
             turns += [chat[-1], Message("assistant", example.answers[0])]
         return tuple(turns)
 
