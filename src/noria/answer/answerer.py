@@ -100,8 +100,8 @@ class Answerer:
         text = tidy(written.text)
         language = self._language(asked.shown)
         grounding = ground(asked.query.text, text, asked.shown, self.encoder, language)
-        asked = asked.after(ground=perf_counter() - started)
         confidence = self._confidence(asked.query, asked.slate, grounding, language)
+        asked = asked.after(ground=perf_counter() - started)
         if not text or REFUSAL.match(text) or confidence < self.abstain_below:
             return self._abstain(asked, confidence, grounding.share)
         return Answer(

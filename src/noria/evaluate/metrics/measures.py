@@ -133,10 +133,13 @@ def in_abstaining(records: Sequence[Record]) -> dict[str, Measure]:
 
 
 def in_retrieval(records: Sequence[Record]) -> dict[str, Measure]:
-    """How well the documents were ranked that the prompt showed."""
+    """How well the documents were ranked that the prompt showed.
+
+    The documents of an unanswerable question are those it was written for; none holds its answer.
+    """
     if not any(r.retrieved_documents for r in records):
         return {}
-    asked = part(records, lambda r: bool(r.documents))
+    asked = part(records, lambda r: bool(r.documents) and not r.unanswerable)
     if not asked.records:
         return {}
     judgements = {str(at): dict.fromkeys(r.documents, 1) for at, r in enumerate(asked.records)}
