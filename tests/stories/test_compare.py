@@ -170,6 +170,17 @@ def test_a_budget_asks_all_arms_the_same_questions(file, desk, monkeypatch, caps
     assert len(ids[0]) == 3
 
 
+def test_a_threshold_is_fitted_on_other_documents_than_it_is_measured_on(
+    file, desk, monkeypatch, capsys
+) -> None:
+    found = typed(monkeypatch, capsys, "compare", str(file), "--arms", "base,rag", "--risk", "0.5")
+    assert "abstain below, base" not in found["about"]  # closed book tells no confidence
+    fitted = found["about"]["abstain below, rag"]
+    assert fitted["stated"] == 0.5
+    assert fitted["fitted"] + fitted["held_out"] == 6
+    assert fitted["fitted"] % 2 == 0  # both questions of a document are on one side
+
+
 def test_what_cannot_be_compared_is_refused(file, desk, monkeypatch, capsys) -> None:
     for words, said in [
         (["--arms", "base,rga"], "unknown arm 'rga'"),

@@ -38,6 +38,10 @@ def compare(
     judge: Annotated[
         str | None, typer.Option("--judge", help="A model that judges too: a source or a URL.")
     ] = None,
+    risk: Annotated[
+        float | None,
+        typer.Option("--risk", min=0, max=1, help="Fit the confidence to abstain below to this."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Draws samples and intervals.")] = 0,
     json: Json = False,
     config: Config = None,
@@ -64,6 +68,7 @@ def compare(
             ingested=ingested,
             budget=Budget(max_questions, max_seconds),
             judge=at.llm_of(judge) if judge else None,
+            risk=risk,
             seed=seed,
             about={"date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", **at.told()},
             progress=tell,

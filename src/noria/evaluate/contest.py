@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from noria.errors import DataError, UsageError
 from noria.evaluate import questions as reading
 from noria.evaluate.arms.arm import Arm
+from noria.evaluate.arms.remember import Remembering, RememberingScorer
 from noria.evaluate.arms.respond import READING, Respondent
 from noria.evaluate.arms.run import run
 from noria.evaluate.compare import compare
 from noria.evaluate.judge import judge as judge_pairs
+from noria.evaluate.metrics.confidence import threshold
 from noria.evaluate.questions import Question, Questions
 from noria.evaluate.records import Record
 from noria.evaluate.records import read as read_records
@@ -67,6 +69,7 @@ def contest(
     ingested: bool = False,
     budget: Budget = Budget(),
     judge: LLM | None = None,
+    risk: float | None = None,
     seed: int = 0,
     about: Mapping[str, Any] = {},
     progress: Progress = silent,
@@ -74,6 +77,7 @@ def contest(
     """Ask the arms the questions of ``file``, compare them, and write the report into ``folder``.
 
     Worked examples come from the file ``examples``, or from other folds of the questions.
+    ``risk``: fit each arm's confidence below which to abstain to this share of wrong answers.
     ``ingested``: read what was ingested even where the questions bring passages of their own.
     Raises DataError for a file without questions, UsageError where no arm can answer.
     """
@@ -91,16 +95,18 @@ def contest(
         problems.append(f"{done.unasked} of {len(asked)} questions were not asked: time was up")
     told = {
         **about,
+        **thresholds(done.records, risk, seed),
         **judged(judge, done.records, np.random.default_rng(seed), progress),
-        "questions": {"file": file.name, "sha256": digest_of(file), "in it": len(read.asked),
-                      "asked": len(asked) - done.unasked},
-        "arms": {arm.name: asdict(arm) for arm in able},
+        "questions": file.name,
+        "SHA-256 of the questions": digest_of(file),
+        "asked": f"{len(asked) - done.unasked} of {len(read.asked)}",
+        **{f"arm {each.name}": spelled(each) for each in able},
         "worked examples": examples.name if examples else f"from {FOLDS - 1} of {FOLDS} folds",
         "seed": seed,
-        "seconds of this run": clock() - began,
-        "prompts asked anew": sum({id(r.writer): r.writer.fresh for r in respondents}.values()),
-        "peak memory, MB": peak_memory(),
-    }  # fmt: skip
+        "seconds of this run": round(clock() - began, 1),
+        "prompts asked anew": sum(asker.fresh for asker in askers(respondents)),
+        "peak memory, MB": round(peak_memory()),
+    }
     comparison = compare(
         done.records,
         np.random.default_rng(seed),
@@ -110,6 +116,25 @@ def contest(
     )
     write(comparison, done.records, folder)
     return comparison
+
+
+def askers(respondents: Sequence[Respondent]) -> "set[Remembering | RememberingScorer]":
+    """All that asks models for these arms; arms of one model share theirs."""
+    every = {respondent.writer for respondent in respondents} | {r.scorer for r in respondents}
+    return {asker for asker in every if asker is not None}
+
+
+def thresholds(
+    records: Mapping[str, Sequence[Record]], risk: float | None, seed: int
+) -> dict[str, Any]:
+    """For each arm that tells a confidence: below which it must abstain to stay at ``risk``.
+
+    Fitted on half of the questions, and measured on the others, which have other documents.
+    """
+    if risk is None:
+        return {}
+    found = {name: threshold(answered, risk, seed) for name, answered in records.items()}
+    return {f"abstain below, {name}": asdict(fitted) for name, fitted in found.items() if fitted}
 
 
 def judged(
@@ -193,6 +218,16 @@ def those_able(
     if not able:
         raise UsageError(f"no arm can answer: {'; '.join(problems)}")
     return able, problems
+
+
+def spelled(arm: Arm) -> str:
+    """An arm's configuration, for people.
+
+    >>> spelled(Arm("rag", "retrieved"))
+    'passages retrieved, worked examples 0, generator of the settings'
+    """
+    generator = arm.generator or "of the settings"
+    return f"passages {arm.passages}, worked examples {arm.examples}, generator {generator}"
 
 
 def digest_of(path: Path) -> str:
