@@ -1,7 +1,9 @@
 """What people see in the terminal. Progress goes to stderr, results to stdout."""
 
+import sys
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
@@ -10,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from noria.protocols import Clock
 from noria.types import Answer, Item, Slate
 
 if TYPE_CHECKING:
@@ -21,16 +24,22 @@ if TYPE_CHECKING:
     from noria.models.sources import Weights
 
 LISTED = 20  # failures that are shown one by one; --json has them all
+SILENCE = 30.0  # seconds after which a long job without a terminal says how far it is
 SHOWN = 300  # characters of a passage
 
 
 class Bar:
-    """Progress bars, one a stage; a context manager that can be called as a ``Progress``."""
+    """Progress bars, one a stage; a context manager that can be called as a ``Progress``.
 
-    def __init__(self, quiet: bool = False) -> None:
-        self._quiet = quiet
+    Where nobody looks at a terminal, what takes long writes a line now and then.
+    """
+
+    def __init__(self, clock: Clock = monotonic) -> None:
+        self._clock = clock
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._began: dict[str, tuple[float, int]] = {}  # when, and how far it was then
+        self._told = clock()
 
     def __enter__(self) -> Self:
         return self
@@ -41,14 +50,29 @@ class Bar:
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         """``done`` of ``total`` steps of ``stage`` are behind us."""
-        if self._quiet or total == 0:
+        if total == 0:
             return
+        (self._draw if sys.stderr.isatty() else self._write)(stage, done, total)
+
+    def _draw(self, stage: str, done: int, total: int) -> None:
         if self._bars is None:
             self._bars = bars()
             self._bars.start()
         if stage not in self._tasks:
             self._tasks[stage] = self._bars.add_task(escape(stage), total=total)
         self._bars.update(self._tasks[stage], completed=done, total=total)
+
+    def _write(self, stage: str, done: int, total: int) -> None:
+        now = self._clock()
+        began, first = self._began.setdefault(stage, (now, done))
+        if now - self._told < SILENCE:
+            return
+        self._told = now
+        line = f"{stage}: {done} of {total}"
+        if done > first:
+            line += f", {(now - began) * (total - done) / (done - first):.0f} s to go"
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
 
 
 def bars() -> "Progress":

@@ -54,7 +54,7 @@ def compare(
     from noria.evaluate.contest import Budget, contest
     from noria.evaluate.report.report import as_json
 
-    with progress(json) as tell:
+    with progress() as tell:
         at = house(config, home, tell)
         some = chosen([name.strip() for name in arms.split(",") if name.strip()], at.settings.arms)
         folder = out or at.settings.home / "reports" / questions.stem

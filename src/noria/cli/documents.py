@@ -75,7 +75,7 @@ def ingest(
     readers = frozenset[str]() if public else parse_groups(groups)
     given: dict[str, Any] = {"groups": readers, "fields": parse_fields(field)}
     recorded = read(questions) if questions else None
-    with progress(json) as tell:
+    with progress() as tell:
         at = house(config, home, tell)
         now = datetime.now(UTC)
         trial = Trial(at.state, at.encoder, at.encoder_of, now, recorded, swap, tell)
@@ -106,7 +106,7 @@ def follow(tree: "Tree", ingestion: "Ingestion", given: Mapping[str, Any], json:
         if not ingestion.lock.exists() or ingestion.live.name() != live:
             complain("the state folder is gone, or another recipe live; start the watch again")
             raise SystemExit(1)
-        with progress(json) as tell:
+        with progress() as tell:
             told = replace(ingestion, progress=tell)
             return told.run(changes.changed, datetime.now(UTC), gone=changes.gone, **given)
 
@@ -151,7 +151,7 @@ def search(
 ) -> None:
     """Find passages: the funnel alone."""
     query = question(text, groups, field)
-    with progress(json) as tell:
+    with progress() as tell:
         slate = house(config, home, tell).funnel.search(query, k)
     if json:
         show(slate_json(slate), json)
@@ -177,7 +177,7 @@ def ask(
     from noria.evaluate.arms.arm import chosen
 
     query = question(text, groups, field)
-    with progress(json) as tell:
+    with progress() as tell:
         at = house(config, home, tell)
         (as_arm,) = chosen([arm], at.settings.arms)
         answerer = at.answerer_as(as_arm)

@@ -29,7 +29,7 @@ def evaluate_retrieval(
     """Measure the three retrievers on a folder in BEIR's layout."""
     from noria.evaluate.retrieval import evaluate as measure
 
-    with progress(json) as tell:
+    with progress() as tell:
         at = house(config, home, tell)
         result = measure(
             directory,
@@ -80,7 +80,7 @@ def evaluate_general(
 
     from noria.evaluate.forgetting.general import evaluate, plan, told
 
-    with progress(json) as tell:
+    with progress() as tell:
         at = house(config, home, tell)
         new = at.settings.home / "evaluations" / f"general-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         planned = plan(data or general_data(), out or new, per_set, against)

@@ -45,7 +45,7 @@ def models_pull(
     wanted = [known for known in ROLES if not role or known in role]
     if unknown := set(role or ()) - set(ROLES):
         raise UsageError(f"unknown role {sorted(unknown)[0]!r}; known: {', '.join(ROLES)}")
-    with progress(json) as tell:
+    with progress() as tell:
         found = pull(house(config, home).settings, wanted, progress=tell)
     if json:
         show({"models": [{**asdict(w), "path": str(w.path or "")} for w in found]}, json)

@@ -1,7 +1,6 @@
 """What the commands share: their options, what is made of them, and how results are told."""
 
 import json as jsonlib
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -70,11 +69,11 @@ def parse_fields(pairs: list[str] | None) -> dict[str, str] | None:
     return fields
 
 
-def progress(json: bool) -> Any:
+def progress() -> Any:
     """A context whose value tells how far a job is, on stderr."""
     from noria.screen import Bar
 
-    return Bar(quiet=json and not sys.stderr.isatty())
+    return Bar()
 
 
 def show(value: Mapping[str, Any], json: bool, text: str = "") -> None:

@@ -15,7 +15,7 @@ def demo(
     from noria.config import load
     from noria.demo import run
 
-    run(load(config, home or Path(".noria/demo")), json=json, tell=progress(json))
+    run(load(config, home or Path(".noria/demo")), json=json, tell=progress())
 
 
 def init(

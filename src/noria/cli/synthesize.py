@@ -33,7 +33,7 @@ def synthesize(
     from noria.evaluate.synthesis.synthetic import door, write
 
     held = door(out, append)
-    with progress(json) as tell:
+    with progress() as tell:
         at = house(config, home, tell)
         at.passages.snapshot()  # says that nothing was ingested before a model is loaded
         encoder = Asked(at.encoder)  # retrieval and the search for duplicates ask the same
