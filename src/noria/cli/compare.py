@@ -85,7 +85,7 @@ def report(
     debug: Debug = False,
 ) -> None:
     """Compute a report's numbers again, from its answers alone."""
-    from noria.evaluate.contest import again
+    from noria.evaluate.again import again
     from noria.evaluate.report.report import as_json
 
     found = again(folder)

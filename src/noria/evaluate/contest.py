@@ -1,7 +1,6 @@
 """A comparison from a file of questions to a folder with a report: what ``noria compare`` does."""
 
 import hashlib
-import json
 import resource
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from noria.errors import DataError, UsageError
+from noria.errors import UsageError
 from noria.evaluate import questions as reading
 from noria.evaluate.arms.arm import Arm
 from noria.evaluate.arms.remember import Remembering, RememberingScorer
@@ -21,8 +20,7 @@ from noria.evaluate.judge import judge as judge_pairs
 from noria.evaluate.metrics.confidence import threshold
 from noria.evaluate.questions import Question, Questions
 from noria.evaluate.records import Record
-from noria.evaluate.records import read as read_records
-from noria.evaluate.report.report import METRICS, write
+from noria.evaluate.report.report import write
 from noria.evaluate.results import Comparison
 from noria.evaluate.sample import by_importance
 from noria.evaluate.statistics.folds import connected, folds
@@ -153,32 +151,6 @@ def judged(
         )
         for other in others
     }
-
-
-def again(folder: Path) -> Comparison:
-    """Compute a report again from the answers in ``folder``, and write it anew.
-
-    What cannot be computed from answers is taken over: how the run was made. Raises DataError for
-    a folder without a report.
-    """
-    import numpy as np
-
-    try:
-        known = json.loads((folder / METRICS).read_bytes())
-        records = {name: read_records(folder / file) for name, file in known["files"].items()}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"no whole report ({error}); expected what noria compare wrote", folder
-        ) from None
-    comparison = compare(
-        records,
-        np.random.default_rng(known["about"].get("seed", 0)),
-        known["about"],
-        {name: arm["about"] for name, arm in known["arms"].items()},
-        known["problems"],
-    )
-    write(comparison, records, folder)
-    return comparison
 
 
 def worked(

@@ -73,6 +73,7 @@ class ArmResult:
     slices: tuple[Slice, ...] = ()
     curve: tuple[tuple[float, float], ...] = ()
     training_seconds: float = 0.0
+    passages: str = ""  # what the arm may read: none, retrieved or gold; empty: not told
 
 
 @dataclass(frozen=True, slots=True)
