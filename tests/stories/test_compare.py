@@ -202,3 +202,120 @@ def test_what_is_remembered_survives_the_process(tmp_path) -> None:
     memory.put("k", {"x": 2})
     memory.close()
     assert Memory(tmp_path / "a.db").get("k") == {"x": 1}
+
+
+def labelled(prompts) -> list[list[str]]:
+    """The labels that each prompt shows."""
+    return [[t.content for t in prompt if t.role == "assistant"] for prompt in prompts]
+
+
+@pytest.fixture
+def prompts(monkeypatch) -> list:
+    seen: list = []
+    batch = FakeLLM.batch
+
+    def watching(self, asked, sampling, done=None):
+        seen.extend(asked)
+        return batch(self, asked, sampling, done)
+
+    monkeypatch.setattr(FakeLLM, "batch", watching)
+    return seen
+
+
+def test_no_example_shares_words_or_context_with_its_question(
+    desk, prompts, monkeypatch, capsys
+) -> None:
+    lines = [
+        {"id": f"{i}-{j}", "question": f"What is {what} {i}?", "answers": [f"{what}-{i}"],
+         "context": f"Here is {i}. It has a-{i} and b-{i}."}
+        for i in range(5) for j, what in enumerate(("a", "b"))
+    ]  # fmt: skip
+    path = desk / "contexts.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    (desk / "handbook" / "all.md").write_text("\n\n".join(line["context"] for line in lines))
+    typed(monkeypatch, capsys, "ingest", "handbook")
+    typed(monkeypatch, capsys, "compare", str(path), "--arms", "rag-fewshot")
+    assert len(prompts) == 10
+    for prompt, shown in zip(prompts, labelled(prompts), strict=True):
+        number = prompt[-1].content.rpartition("What is ")[2].split()[1].rstrip("?")
+        assert not any(label.endswith(f"-{number}") for label in shown)
+
+
+def test_punctuation_and_other_files_do_not_make_a_question_its_own_example(
+    desk, prompts, monkeypatch, capsys
+) -> None:
+    rows = [f"lost card {i} ,lost" for i in range(6)] + [f"Lost card {i}?,lost" for i in range(6)]
+    path = desk / "intents.csv"
+    path.write_text("text,category\n" + "\n".join(rows) + "\nsend money,transfer\n")
+    typed(monkeypatch, capsys, "compare", str(path), "--arms", "rag")
+    for prompt in prompts:
+        asked, *shown = [
+            t.content.rpartition("Text: ")[2].casefold().strip("? ")
+            for t in reversed(prompt)
+            if t.role == "user"
+        ]
+        assert asked not in shown
+    other = desk / "same.csv"
+    other.write_text("text,category\n" + "\n".join(rows) + "\nwhere is it,transfer\n")
+    found = typed(monkeypatch, capsys, "compare", str(path), "--arms", "rag", "--examples",
+                  str(other))  # fmt: skip
+    assert "12 worked examples are questions that are asked; left out" in found["problems"]
+
+
+def test_a_translation_or_a_choice_may_say_i_do_not_know(desk, monkeypatch, capsys) -> None:
+    lines = [
+        {"id": str(i), "task": "translation", "question": f"Ich weiss nicht {i}",
+         "answers": [f"I don't know where it is {i}."]}
+        for i in range(4)
+    ]  # fmt: skip
+    path = desk / "translate.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+
+    def right(self, asked, sampling, done=None):
+        numbers = [prompt[-1].content.split()[-1] for prompt in asked]
+        return batch(FakeLLM([f"I don't know where it is {n}." for n in numbers]), asked, sampling,
+                     done)  # fmt: skip
+
+    batch = FakeLLM.batch
+    monkeypatch.setattr(FakeLLM, "batch", right)
+    found = typed(monkeypatch, capsys, "compare", str(path), "--arms", "base")
+    assert found["arms"]["base"]["metrics"]["chrf"]["mean"] == 100.0
+
+
+def test_long_examples_are_left_out_rather_than_the_question(desk, monkeypatch, capsys) -> None:
+    lines = [
+        {"id": str(i), "task": "summarization", "question": f"{i} " + f"word{i} " * 400,
+         "answers": [f"much of {i}"]}
+        for i in range(10)
+    ]  # fmt: skip
+    path = desk / "long.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    found = typed(monkeypatch, capsys, "compare", str(path), "--arms", "rag")
+    assert found["arms"]["rag"]["errors"].keys() <= {"answered wrongly", "passage not found"}
+    assert found["problems"] == []
+
+
+def test_gold_that_is_not_there_is_said(desk, monkeypatch, capsys) -> None:
+    (desk / "handbook" / "wheel.md").write_text("The wheel lifts 300 litres.")
+    typed(monkeypatch, capsys, "ingest", "handbook")
+    path = desk / "named.jsonl"
+    path.write_text(json.dumps({"id": "1", "question": "How much does the wheel lift?",
+                                "answers": ["300 litres"], "documents": ["wheel.md"]}))  # fmt: skip
+    found = typed(monkeypatch, capsys, "compare", str(path), "--arms", "oracle")
+    assert "1 of 1 questions had no gold passage to read" in found["problems"][0]
+
+
+def test_a_report_that_cannot_be_written_is_said_before_anything_is_asked(
+    file, desk, prompts, monkeypatch, capsys
+) -> None:
+    (desk / "taken").write_text("")
+    error = typed(monkeypatch, capsys, "compare", str(file), "--out", "taken", code=2)["error"]
+    assert "no folder can be made" in error
+    assert prompts == []
+
+
+def test_names_of_arms_that_have_a_meaning_are_refused(file, desk, monkeypatch, capsys) -> None:
+    (desk / "noria.toml").write_text('[arms.base]\npassages = "retrieved"\n')
+    error = typed(monkeypatch, capsys, "compare", str(file), code=2)["error"]
+    assert "arms.base" in error
+    assert "choose another" in error

@@ -30,7 +30,8 @@ def compare(
         int | None, typer.Option("--max-questions", min=1, help="Ask a stratified sample.")
     ] = None,
     max_seconds: Annotated[
-        float | None, typer.Option("--max-seconds", min=0, help="Begin nothing after so long.")
+        float | None,
+        typer.Option("--max-seconds", min=0, help="Begin no turn after so long."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="The report's folder.", show_default="in --home")
@@ -42,7 +43,7 @@ def compare(
         float | None,
         typer.Option("--risk", min=0, max=1, help="Fit the confidence to abstain below to this."),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Draws samples and intervals.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws samples and intervals.")] = 0,
     json: Json = False,
     config: Config = None,
     home: Home = None,
@@ -51,13 +52,13 @@ def compare(
     """Compare ways to answer on your questions, with a report and advice."""
     from noria.corpus.ingest import parse_groups
     from noria.evaluate.arms.arm import chosen
-    from noria.evaluate.contest import Budget, contest
+    from noria.evaluate.contest import Budget, contest, named
     from noria.evaluate.report.report import as_json
 
     with progress() as tell:
         at = house(config, home, tell)
         some = chosen([name.strip() for name in arms.split(",") if name.strip()], at.settings.arms)
-        folder = out or at.settings.home / "reports" / questions.stem
+        folder = out or at.settings.home / "reports" / named(questions)
         found = contest(
             questions,
             some,

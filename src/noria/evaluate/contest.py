@@ -3,28 +3,31 @@
 import hashlib
 import resource
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from noria.errors import UsageError
+from noria.errors import DataError, UsageError
 from noria.evaluate import questions as reading
 from noria.evaluate.arms.arm import Arm
 from noria.evaluate.arms.remember import Remembering, RememberingScorer
 from noria.evaluate.arms.respond import READING, Respondent
-from noria.evaluate.arms.run import run
+from noria.evaluate.arms.run import Run, run
 from noria.evaluate.compare import compare
 from noria.evaluate.judge import judge as judge_pairs
 from noria.evaluate.metrics.confidence import threshold
-from noria.evaluate.questions import Question, Questions
+from noria.evaluate.metrics.text import normalized
+from noria.evaluate.questions import Question, Questions, Task
 from noria.evaluate.records import Record
 from noria.evaluate.report.report import write
 from noria.evaluate.results import Comparison
 from noria.evaluate.sample import by_importance
 from noria.evaluate.statistics.folds import connected, folds
 from noria.jobs import silent
+from noria.models.wheels import without_credentials
 from noria.protocols import LLM, Clock, Progress
 from noria.types import Document
 
@@ -85,12 +88,12 @@ def contest(
     read = reading.read(file)
     # by importance: wherever the time ends, what was asked is a stratified sample
     asked = tuple(islice(by_importance(read.asked, seed), budget.questions))
-    pool, placed = worked(read, examples, seed)
-    able, problems = those_able(arms, asked, pool)
+    prepared(folder)
+    pool, placed, problems = worked(read, asked, examples, seed)
+    able, left_out = those_able(arms, asked, pool)
     respondents = ready(able, asked, () if ingested else read.passages, pool, placed)
     done = run(asked, respondents, clock, budget.seconds, progress)
-    if done.unasked:
-        problems.append(f"{done.unasked} of {len(asked)} questions were not asked: time was up")
+    problems += [*left_out, *shortcomings(done, able, len(asked))]
     told = {
         **about,
         **thresholds(done.records, risk, seed),
@@ -153,21 +156,47 @@ def judged(
     }
 
 
-def worked(
-    read: Questions, examples: Path | None, seed: int
-) -> tuple[Sequence[Question], dict[str, int]]:
-    """The pool of worked examples, and the fold of each question that may be one itself.
+def kin(question: Question) -> set[str]:
+    """What two questions must not share for one to be a worked example of the other.
 
-    Questions on one document are of one fold; where there are no two documents, there is no pool.
+    Documents, contexts, and the words of the question, whatever their case and punctuation.
     """
+    shared = {f"document {each}" for each in question.documents}
+    shared.add(f"text {normalized(question.text)}")
+    if question.context:
+        shared.add(f"context {normalized(question.context)}")
+    return shared
+
+
+def worked(
+    read: Questions, asked: Sequence[Question], examples: Path | None, seed: int
+) -> tuple[Sequence[Question], dict[str, int], list[str]]:
+    """The pool of worked examples, the fold of each that is asked itself, and what is wrong.
+
+    Those in a file of their own that are kin to a question are left out. Otherwise they are the
+    questions, in folds: those that are kin are in one; where all are kin, there is no pool.
+    """
+    tasks = {question.task for question in asked}
     if examples is not None:
-        return reading.read(examples).asked, {}
-    keys = [{*question.documents} or {question.text.casefold()} for question in read.asked]
+        given = reading.read(examples)
+        taken = set[str]().union(*(kin(question) for question in asked))
+        pool = [each for each in given.asked if taken.isdisjoint(kin(each))]
+        problems = list(given.problems)
+        if left_out := len(given.asked) - len(pool):
+            problems.append(f"{left_out} worked examples are questions that are asked; left out")
+        return usable(pool, tasks), {}, problems
+    keys = [kin(question) for question in read.asked]
     parted = min(FOLDS, len(connected(keys)))
     if parted < 2:
-        return (), {}
+        return (), {}, []
     placed = folds(keys, parted, seed)
-    return read.asked, {q.id: fold for q, fold in zip(read.asked, placed, strict=True)}
+    numbered = {q.id: fold for q, fold in zip(read.asked, placed, strict=True)}
+    return usable(read.asked, tasks), numbered, []
+
+
+def usable(pool: Sequence[Question], tasks: Collection[Task]) -> list[Question]:
+    """Those that can be examples: answered ones of a task that is asked."""
+    return [each for each in pool if each.task in tasks and each.answers and not each.unanswerable]
 
 
 def those_able(
@@ -182,8 +211,8 @@ def those_able(
             problems.append(f"arm {arm.name!r} was left out: no question names its gold passage")
         elif not pool and (arm.examples or (labelled and arm.passages == "retrieved")):
             problems.append(
-                f"arm {arm.name!r} was left out: no worked examples, since all questions are on "
-                f"one document; give others with --examples"
+                f"arm {arm.name!r} was left out: there are no worked examples on other documents "
+                f"than the questions'; give some with --examples"
             )
         else:
             able.append(arm)
@@ -192,14 +221,48 @@ def those_able(
     return able, problems
 
 
+def shortcomings(run: Run, arms: Sequence[Arm], asked: int) -> list[str]:
+    """What a reader of the figures must know of the run."""
+    found = []
+    if run.unasked:
+        found.append(f"{run.unasked} of {asked} questions were not asked: time was up")
+    for arm in arms:
+        records = run.records[arm.name]
+        reads = [record for record in records if record.task in READING]
+        blind = sum(not record.retrieved for record in reads)
+        if arm.passages == "gold" and blind:
+            found.append(
+                f"arm {arm.name!r}: {blind} of {len(reads)} questions had no gold passage to read, "
+                f"since they name none, or a document that is not in the corpus; it abstained"
+            )
+        reasons = Counter(record.error for record in records if record.error)
+        found += [f"arm {arm.name!r}: {n} questions failed: {why}" for why, n in reasons.items()]
+    return found
+
+
+def prepared(folder: Path) -> None:
+    """Make the report's folder now, not after hours; raises UsageError where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--out {folder}: no folder can be made there: {error.strerror}") from None
+
+
 def spelled(arm: Arm) -> str:
     """An arm's configuration, for people.
 
     >>> spelled(Arm("rag", "retrieved"))
     'passages retrieved, worked examples 0, generator of the settings'
     """
-    generator = arm.generator or "of the settings"
+    generator = without_credentials(arm.generator) or "of the settings"
     return f"passages {arm.passages}, worked examples {arm.examples}, generator {generator}"
+
+
+def named(file: Path) -> str:
+    """The name of a report's folder: the file's, and some of its digest."""
+    if not file.exists():
+        raise DataError("no such file; expected questions", file)
+    return f"{file.stem}-{digest_of(file)[:8]}"
 
 
 def digest_of(path: Path) -> str:

@@ -44,6 +44,8 @@ def chosen(names: Sequence[str], configured: Mapping[str, ArmSettings]) -> tuple
     >>> [arm.passages for arm in chosen(["base", "rag"], {})]
     ['none', 'retrieved']
     """
+    if taken := sorted({*BUILT_IN, *COMING} & configured.keys()):
+        raise UsageError(f"arms.{taken[0]}: this name has a meaning of its own; choose another")
     own = {
         name: Arm(name, each.passages, each.examples, each.generator, each.about)
         for name, each in configured.items()
@@ -52,13 +54,13 @@ def chosen(names: Sequence[str], configured: Mapping[str, ArmSettings]) -> tuple
     if not names:
         raise UsageError(f"no arms; expected some of: {', '.join(known)}")
     for name in names:
-        if name in COMING and name not in configured:
+        if name in COMING:
             raise UsageError(
                 f"arm {name!r} needs a tuned release, which this version cannot make yet; "
                 f"an [arms.NAME] in noria.toml with a generator of its own compares any model"
             )
         if name not in known:
             raise UsageError(f"unknown arm {name!r}; known: {', '.join(known)}")
-    if len(set(names)) < len(names):
+    if len({name.casefold() for name in names}) < len(names):  # as some disks see their files
         raise UsageError(f"an arm is named twice in {','.join(names)}; name each once")
     return tuple(known[name] for name in names)

@@ -10,6 +10,7 @@ from noria.protocols import Encoder
 if TYPE_CHECKING:
     from noria.protocols import Matrix
 
+LABELLED = ("classification", "summarization", "translation")  # tasks whose examples retrieve
 NEAREST = 8  # labelled examples that stand for what is retrieved
 LONGEST = 600  # characters of a context that is shown in an example
 
@@ -27,6 +28,13 @@ class Examples:
     encoder: Encoder
     _pools: dict[tuple[str, int | None], list[Question]] = field(default_factory=dict)
     _vectors: "dict[tuple[str, int | None], Matrix]" = field(default_factory=dict)
+
+    def embed(self, questions: Sequence[Question]) -> None:
+        """Embed the questions, and the labelled ones among which their nearest are looked for."""
+        self._encoded([question.text for question in questions])
+        for question in questions:
+            if question.task in LABELLED:
+                self._vectors_of(question)
 
     def fixed(self, question: Question, count: int) -> tuple[Question, ...]:
         """The first ``count`` that fit, the same for all questions of a fold.
@@ -53,12 +61,16 @@ class Examples:
         pool = self._others(question)
         if not pool:
             return ()
+        (vector,) = self._encoded([question.text])
+        order = np.argsort(-(self._vectors_of(question) @ vector), kind="stable")[:count]
+        return tuple(pool[place] for place in reversed(order))
+
+    def _vectors_of(self, question: Question) -> "Matrix":
+        """A row for each that may be shown to the question."""
         key = (question.task, self.folds.get(question.id))
         if key not in self._vectors:
-            self._vectors[key] = self._encoded([each.text for each in pool])
-        (vector,) = self._encoded([question.text])
-        order = np.argsort(-(self._vectors[key] @ vector), kind="stable")[:count]
-        return tuple(pool[place] for place in reversed(order))
+            self._vectors[key] = self._encoded([each.text for each in self._others(question)])
+        return self._vectors[key]
 
     def _others(self, question: Question) -> list[Question]:
         """Those with an answer, of the same task and of other folds."""

@@ -89,7 +89,10 @@ def chat(question: Question, examples: Sequence[Question] = ()) -> Chat:
         system += f" The labels: {', '.join(map(harmless, question.choices))}."
     turns = [Message("system", system)]
     for example in examples:
-        turns += [Message("user", asked(example)), Message("assistant", example.answers[0])]
+        turns += [
+            Message("user", asked(example)),
+            Message("assistant", harmless(example.answers[0])),
+        ]
     return (*turns, Message("user", asked(question)))
 
 

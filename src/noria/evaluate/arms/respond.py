@@ -4,8 +4,9 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
-from noria.answer.answerer import REFUSAL, Answerer, Asked, tidy
+from noria.answer.answerer import REFUSAL, TURN_MARKS, Answerer, Asked, tidy
 from noria.answer.prompt import SHOWN_TASK, build, harmless
+from noria.errors import ModelError
 from noria.evaluate.arms import prompts
 from noria.evaluate.arms.arm import Arm
 from noria.evaluate.arms.examples import Examples
@@ -27,7 +28,8 @@ from noria.types import (
 )
 
 EXAMPLE_TOKENS = 400  # of a worked example at most: question and passage
-READING = ("qa", "choice", "chat")  # tasks that passages help; others are shown labelled examples
+TALKING = ("qa", "chat")  # tasks in which "I don't know" is no answer; elsewhere it may be one
+READING = (*TALKING, "choice")  # tasks that passages help; others are shown labelled examples
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,11 @@ class Respondent:
     scorer: RememberingScorer | None
     examples: Examples
     groups: frozenset[str] = frozenset()
+
+    def warm(self, questions: Sequence[Question]) -> None:
+        """Embed what all arms of a run share, so that none of them is charged with it."""
+        if self.arm.passages != "none":
+            self.examples.embed(questions)
 
     def prepare(self, question: Question) -> Prepared:
         """Find what the arm may read, and put the prompt together."""
@@ -126,7 +133,7 @@ class Respondent:
             count = self.writer.llm.count
             shown = [candidate] if candidate else []
             chat, _ = build(example.text, shown, count, EXAMPLE_TOKENS, SHOWN_TASK)
-            turns += [chat[-1], Message("assistant", example.answers[0])]
+            turns += [chat[-1], Message("assistant", harmless(example.answers[0]))]
         return tuple(turns)
 
     def _alone(self, question: Question) -> Prepared:
@@ -134,37 +141,52 @@ class Respondent:
         fixed = self.examples.fixed(question, self.arm.examples)
         retrieves = self.arm.passages == "retrieved"
         nearest = self.examples.nearest(question) if retrieves else ()
-        chat = prompts.chat(question, (*(each for each in fixed if each not in nearest), *nearest))
         sampling = prompts.sampling(question.task, self.writer.llm.context // 4)
-        shown = Shown()
+        room = self.writer.llm.context - sampling.max_tokens
+        shown = (*(each for each in fixed if each not in nearest), *nearest)
+        chat = prompts.chat(question, shown)
+        while shown and self._tokens(chat) > room:  # the farthest stand first
+            shown = shown[1:]
+            chat = prompts.chat(question, shown)
+        nearest = tuple(each for each in nearest if each in shown)
+        seen = Shown()
         if retrieves:
             right = {answer.casefold() for answer in question.answers}
             found = any(each.answers[0].casefold() in right for each in nearest)
             ids = tuple(each.id for each in nearest)
-            shown = Shown(ids, ids, found if question.task == "classification" else None)
-        return Prepared(question, chat, sampling, shown)
+            seen = Shown(ids, ids, found if question.task == "classification" else None)
+        return Prepared(question, chat, sampling, seen)
 
     def _chosen(self, prepared: Prepared) -> Written:
         """The choice whose text is likeliest, by its mean log-probability a token."""
         if self.scorer is None or prepared.prompt is None:
             raise ValueError("questions with choices need a scorer")
-        choices = prepared.question.choices
-        likelihoods, seconds = self.scorer.score(prepared.prompt, choices)
-        return Written(likeliest(choices, likelihoods), seconds)
+        choices, prompt = prepared.question.choices, prepared.prompt
+        try:
+            likelihoods, seconds = self.scorer.score(prompt, choices)
+        except ModelError as error:
+            return Written(None, 0.0, str(error))
+        return Written(likeliest(choices, likelihoods, self._tokens(prompt)), seconds)
+
+    def _tokens(self, prompt: Prompt) -> int:
+        """Tokens of a prompt, with the marks of its turns."""
+        if isinstance(prompt, str):
+            return self.writer.llm.count(prompt)
+        return sum(self.writer.llm.count(turn.content) + TURN_MARKS for turn in prompt)
 
     def _record(self, prepared: Prepared, written: Written | None) -> Record:
         """What is written down of an answer."""
         question, shown = prepared.question, prepared.shown
         completion = written.completion if written else None
         started = perf_counter()
-        draft = tidy(completion.text) if completion else ""
+        draft = said(question, completion) if completion else ""
         record = Record(
             id=question.id,
             question=question.text,
             answers=question.answers,
             answer=draft,
             draft=draft,
-            abstained=not draft or bool(REFUSAL.match(draft)),
+            abstained=not draft or (question.task in TALKING and bool(REFUSAL.match(draft))),
             retrieved=shown.ids,
             slice=question.slice,
             error=written.error if written else None,
@@ -209,10 +231,21 @@ def grouped(
     return list(groups.items())
 
 
-def likeliest(choices: Sequence[str], likelihoods: Sequence[Likelihood]) -> Completion:
-    """The choice with the highest mean log-probability a token, as if it had been written."""
+def likeliest(
+    choices: Sequence[str], likelihoods: Sequence[Likelihood], prompt_tokens: int = 0
+) -> Completion:
+    """The choice with the highest mean log-probability a token, as if it had been written.
+
+    All choices were read to find it: their tokens are its cost.
+    """
     choice, best = max(zip(choices, likelihoods, strict=True), key=lambda pair: pair[1].per_token)
-    return Completion(choice, "stop", 0, best.tokens, best.logprob)
+    read = sum(each.tokens for each in likelihoods)
+    return Completion(choice, "stop", prompt_tokens, read, best.logprob)
+
+
+def said(question: Question, completion: Completion) -> str:
+    """What was written, freed of marks copied from the prompt where passages were in it."""
+    return tidy(completion.text) if question.task in TALKING else completion.text.strip()
 
 
 def gold(question: Question) -> Candidate | None:

@@ -13,7 +13,7 @@ from noria.evaluate.records import Record
 from noria.jobs import silent
 from noria.protocols import Clock, Progress
 
-TURN = 64  # questions that an arm answers before the next one's turn
+TURN = 32  # questions that an arm answers before the next one's turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ def run(
     progress: Progress = silent,
 ) -> Run:
     """Ask ``questions``; after ``max_seconds`` no turn is begun but the first."""
+    for respondent in respondents:
+        respondent.warm(questions)
     began = clock()
     records: dict[str, list[Record]] = {each.arm.name: [] for each in respondents}
     asked = 0
