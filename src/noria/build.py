@@ -78,12 +78,12 @@ class House:
         from noria.models.sources import digest_of, is_endpoint
 
         if is_endpoint(source):
-            from noria.models.openai import OpenAICompatible
+            from noria.models.openai import OpenAICompatible, key_variable
 
             return OpenAICompatible(
                 source,
                 models.endpoint_model,
-                api_key_env=models.api_key_env,
+                api_key_env=key_variable(source, models.generator, models.api_key_env),
                 context=models.context,
                 parallel=models.parallel,
             )
@@ -265,11 +265,23 @@ class House:
         scorer = RememberingScorer(lambda: self.scorer_of(source), llm.fingerprint, memory)
         return Remembering(llm, memory), scorer
 
+    def judge_of(self, source: str) -> "Remembering":
+        """The model from ``source`` as a judge, which is asked nothing twice."""
+        from noria.evaluate.arms.remember import Memory
+
+        memory = Memory(self.settings.home / "evaluations" / "answers.db")
+        judge, _ = self._asking(source, memory, scored=False)
+        return judge
+
     def told(self) -> dict[str, object]:
-        """What answers, for a report: the release and its parts."""
+        """What answers, for a report: the release and its parts; no passwords."""
+        from noria.models.sources import is_endpoint
+        from noria.models.wheels import without_credentials
+
+        source = self.settings.models.generator
         return {
             "release": self.release,
-            "generator": self.settings.models.generator,
+            "generator": without_credentials(source) if is_endpoint(source) else source,
             "encoder": self.settings.models.encoder,
             "noria": noria.__version__,
         }
@@ -299,7 +311,11 @@ class House:
             )
         at = self
         if arm.generator:
-            models = replace(self.settings.models, generator=arm.generator)
+            from noria.models.openai import key_variable
+
+            own = self.settings.models
+            key = key_variable(arm.generator, own.generator, own.api_key_env)
+            models = replace(own, generator=arm.generator, api_key_env=key)
             at = type(self)(replace(self.settings, models=models), self.progress)
         if arm.passages == "none":
             sampling = Sampling(max_tokens=self.settings.answer.max_tokens, stop=PARAGRAPH_END)

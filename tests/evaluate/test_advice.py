@@ -179,17 +179,62 @@ def test_examples_make_the_difference() -> None:
 
 
 def test_unanswerable_questions_are_answered() -> None:
-    text = said(
-        table(
-            {"base": 0.10, "rag": 0.40},
-            errors={"rag": {"answered wrongly": 150, "passage not found": 40}},
-        )
+    some = table(
+        {"base": 0.10, "rag": 0.40},
+        errors={"rag": {"answered wrongly": 150, "passage not found": 40}},
     )
+    sure = {"auroc_answerable": Interval(0.6, 0.5, 0.7, 400)}  # both kinds were asked
+    rag = replace(some.arms["rag"], metrics={**some.arms["rag"].metrics, **sure})
+    text = said(replace(some, arms={**some.arms, "rag": rag}))
 
     assert text.startswith("Retrieve: rag")
-    assert "150 of its 190 wrong answers" in text
-    assert "no answer" in text
+    assert "150 of its 190 wrong answers are to questions that have no answer, or of which" in text
     assert "abstain" in text
+    assert "no answer, or" not in said(some)  # every question has one
+
+
+def test_an_arm_is_judged_by_what_it_reads_not_by_its_name() -> None:
+    named = {"base": "none", "rag": "retrieved", "oracle": "gold", "gold-big": "gold"}
+    some = table({"base": 0.20, "rag": 0.42, "oracle": 0.5, "gold-big": 0.95})
+    arms = {name: replace(some.arms[name], passages=reads) for name, reads in named.items()}
+
+    text = said(replace(some, arms=arms))
+
+    assert text.startswith("Retrieve: rag is better than base")
+    assert "gold-big" not in text
+
+
+def test_built_in_names_may_stand_for_something_else() -> None:
+    some = table({"base": 0.20, "rag": 0.42, "oracle": 0.6})
+    arms = {name: replace(arm, passages="none") for name, arm in some.arms.items()}
+
+    text = said(replace(some, arms=arms))
+
+    assert text.startswith("Take oracle: oracle is better than base and rag")
+    assert "rag helps: rag against base" in text
+    assert "Retriev" not in text
+    assert "gold passage" not in text
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said_of"),
+    [
+        (("ndcg@10", "map", "tokens", "seconds"), "only retrieval and cost were measured"),
+        (("distinct2", "self_bleu", "tokens"), "only the variety of answers and cost were"),
+        (("tokens",), "only cost was measured"),
+    ],
+)
+def test_without_right_answers_nothing_is_better(metrics: tuple[str, ...], said_of: str) -> None:
+    some = table({"base": 0.20, "rag": 0.42})
+    here = Interval(0.5, 0.4, 0.6, 400)
+    arms = {n: replace(a, metrics=dict.fromkeys(metrics, here)) for n, a in some.arms.items()}
+
+    text = said(replace(some, arms=arms, differences=()))
+
+    assert text == (
+        f"No question has a right answer: {said_of}{' measured' * (said_of[-4:] == 'were')}, "
+        f"so no arm can be called better."
+    )
 
 
 def test_a_slice_is_served_worse() -> None:

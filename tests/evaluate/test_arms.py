@@ -1,10 +1,16 @@
 """The parts that make an arm: what is remembered, shown as examples, handed out as gold."""
 
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from noria.errors import ModelError, UsageError
+from noria.errors import BusyError, DataError, ModelError, NoriaError, UsageError
+from noria.evaluate.arms import remember
 from noria.evaluate.arms.arm import chosen
 from noria.evaluate.arms.examples import Examples
 from noria.evaluate.arms.gold import GoldRetriever
@@ -13,7 +19,17 @@ from noria.evaluate.arms.remember import Memory, Remembering, RememberingScorer
 from noria.evaluate.arms.respond import holds, likeliest
 from noria.evaluate.questions import Question
 from noria.models.fake import FakeEncoder, FakeLLM, FakeScorer
-from noria.types import Candidate, Item, Likelihood, Query, Retrieval, Sampling
+from noria.types import (
+    Candidate,
+    Completion,
+    Item,
+    Likelihood,
+    Message,
+    Prompt,
+    Query,
+    Retrieval,
+    Sampling,
+)
 
 SAMPLING = Sampling(max_tokens=20)
 
@@ -63,6 +79,169 @@ def test_a_model_that_is_down_ends_the_run_and_keeps_what_was_written(memory: Me
     recovered = Remembering(FakeLLM(lambda prompt: "new"), memory)
     texts = [w.completion.text for w in recovered.write(list("abcd"), SAMPLING) if w.completion]
     assert texts == ["one", "two", "new", "new"]
+
+
+def test_an_answer_of_another_window_is_asked_anew(memory: Memory) -> None:
+    small = Remembering(FakeLLM(lambda prompt: "cut", context=8), memory)
+    small.write(["a"], SAMPLING)
+    large = Remembering(FakeLLM(lambda prompt: "whole", context=16), memory)
+    (said,) = large.write(["a"], SAMPLING)
+    assert said.completion is not None
+    assert said.completion.text == "whole"
+
+
+def test_prompts_too_long_are_no_sign_of_a_dead_model(memory: Memory) -> None:
+    long = [(Message("user", f"much too long a prompt {i}"),) for i in range(9)]
+    short = (Message("user", "b"),)
+    writer = Remembering(FakeLLM(lambda prompt: "fine", context=3), memory)
+    *refused, last = writer.write([*long, short], SAMPLING)
+    assert all("window" in (each.error or "") for each in refused)
+    assert last.completion is not None
+
+
+class Watched(FakeLLM):
+    """Refuses a prompt, and counts the batches that it was asked."""
+
+    def __init__(self, refused: str) -> None:
+        super().__init__(self.say)
+        self.refused, self.batches = refused, list[int]()
+
+    def say(self, prompt: Prompt) -> str:
+        if prompt == self.refused:
+            raise ModelError("no")
+        return f"to {prompt}"
+
+    def batch(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        done: Callable[[int, Completion], None] | None = None,
+    ) -> list[Completion]:
+        self.batches.append(len(prompts))
+        return super().batch(prompts, sampling, done)
+
+
+def test_the_others_stay_together_where_one_is_refused(memory: Memory) -> None:
+    llm, told = Watched("p0"), list[int]()
+    prompts = [f"p{i}" for i in range(64)]
+    said = Remembering(llm, memory).write(prompts, SAMPLING, told.append)
+    assert [w.completion.text if w.completion else w.error for w in said] == [
+        "no",
+        *(f"to {p}" for p in prompts[1:]),
+    ]
+    assert llm.batches == [64, 32, 16, 8, 4, 2, 1, 1, 2, 4, 8, 16, 32]
+    assert told == list(range(65))
+    assert llm.prompts.count("p1") == 1
+
+
+def test_what_is_known_can_be_recalled_without_asking(memory: Memory) -> None:
+    llm = FakeLLM(lambda prompt: "fine")
+    writer = Remembering(llm, memory)
+    writer.write(["a"], SAMPLING)
+    known, unknown = writer.recall(["a", "b"], SAMPLING, "gone")
+    assert known.completion is not None
+    assert (unknown.completion, unknown.error) == (None, "gone")
+    assert llm.prompts == ["a"]
+
+
+@pytest.mark.parametrize("content", [b"garbage " * 1000, b"SQLite format 3\0" + b"x" * 5000])
+def test_a_damaged_memory_says_what_to_do(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "answers.db"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"delete this file .* asked anew") as error:
+        Memory(path)
+    assert error.value.path == path
+
+
+def test_a_memory_damaged_later_says_what_to_do(memory: Memory, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "answers.db")
+    other.execute("INSERT INTO answers VALUES ('k', 'no json')")
+    other.commit()
+    with pytest.raises(DataError, match="delete this file"):
+        memory.get("k")
+    other.execute("DROP TABLE answers")
+    other.close()
+    for asked in (lambda: memory.get("k"), lambda: memory.put("k", 1)):
+        with pytest.raises(DataError, match="delete this file"):
+            asked()
+
+
+def test_a_memory_that_another_holds_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remember, "PATIENCE", 0.01)
+    memory = Memory(tmp_path / "answers.db")
+    other = sqlite3.connect(tmp_path / "answers.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(BusyError, match="another process"):
+        memory.put("k", 1)
+    assert memory.get("k") is None  # who writes keeps nobody from reading
+    other.execute("ROLLBACK")
+    other.close()
+    memory.put("k", 1)
+    assert memory.get("k") == 1
+
+
+def test_a_memory_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(NoriaError, match="cannot be remembered"):
+        Memory(tmp_path / "file" / "answers.db")
+
+
+def test_only_the_owner_may_read_what_is_remembered(tmp_path: Path) -> None:
+    folder = tmp_path / "evaluations"
+    folder.mkdir(mode=0o755)
+    before = os.umask(0o000)
+    try:
+        memory = Memory(folder / "answers.db")
+        memory.put("k", 1)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
+    finally:
+        os.umask(before)
+        memory.close()
+    names = ["answers.db", "answers.db-shm", "answers.db-wal"]
+    assert modes == dict.fromkeys(names, 0o600)
+    assert folder.stat().st_mode & 0o777 == 0o755
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from noria.evaluate.arms.remember import Memory
+print("ready", flush=True)
+sys.stdin.readline()
+memory = Memory(Path(sys.argv[1]))
+for i in range(200):
+    memory.put(f"{sys.argv[2]}{i}", i)
+    memory.put(f"both{i}", i)
+memory.close()
+"""
+
+
+def test_two_processes_remember_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "evaluations" / "answers.db"
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(path), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in "ab"
+    ]
+    for each in running:
+        assert each.stdout
+        assert each.stdout.readline() == "ready\n"
+    for each in running:
+        assert each.stdin
+        each.stdin.write("go\n")
+        each.stdin.flush()
+    for each in running:
+        _, complaint = each.communicate()
+        assert each.returncode == 0, complaint
+    memory = Memory(path)
+    assert all(memory.get(f"{name}{i}") == i for name in ("a", "b", "both") for i in range(200))
 
 
 def test_choices_are_scored_once_and_loaded_late(memory: Memory) -> None:

@@ -1,5 +1,6 @@
 """Each wrong answer has one kind: what went wrong first."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -104,6 +105,14 @@ def test_labels() -> None:
     assert kind(replace(LABEL, answer="card_linking", found=None, retrieved=()), 0.0) == ANSWERED
 
 
+def test_labels_that_differ_in_case_or_signs_only() -> None:
+    """What equals a choice names it, and is no longer text that holds another."""
+    asked = replace(LABEL, choices=("Polish", "polish", "#"), answers=("Polish",), answer="polish")
+    assert kind(asked, 0.0) == MISREAD
+    assert kind(replace(asked, answer="#"), 0.0) == MISREAD
+    assert kind(replace(asked, answer="it is polish"), 0.0) == FORMAT  # which cannot be told
+
+
 def test_free_texts_need_not_repeat_the_gold_word_for_word() -> None:
     summary = replace(READ, task="summarization", found=None, retrieved=())
     assert kind(summary, 0.25) is None
@@ -132,7 +141,7 @@ def test_each_record_needs_its_value() -> None:
 def test_old_records_were_not_cut() -> None:
     line = READ.as_json()
     del line["cut"]
-    assert from_json(line) == READ
+    assert from_json(json.loads(json.dumps(line))) == READ
 
 
 @given(

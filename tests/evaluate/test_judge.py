@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from noria.errors import ModelError, UsageError
-from noria.evaluate.judge import PATIENCE, Judgement, judge, prompt
+from noria.evaluate.arms.remember import FAILED_IN_A_ROW, Memory, Remembering
+from noria.evaluate.judge import Judgement, judge, prompt
 from noria.evaluate.records import Record
 from noria.models.fake import FakeLLM, plain
+from noria.protocols import LLM
 from noria.types import Completion, Prompt, Sampling
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "judge.txt"
@@ -38,8 +40,18 @@ def fair(asked: Prompt) -> str:
     return f"Because.\nVerdict: {'tie' if first == second else 1 if first else 2}"
 
 
+@pytest.fixture(autouse=True)
+def _desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def asking(llm: LLM) -> Remembering:
+    """A judge that remembers what it said in this test."""
+    return Remembering(llm, Memory(Path("answers.db")))
+
+
 def judged(script: Callable[[Prompt], str], *answers: tuple[str, str]) -> Judgement:
-    return judge(FakeLLM(script), pairs_of(*answers), np.random.default_rng(0))
+    return judge(asking(FakeLLM(script)), pairs_of(*answers), np.random.default_rng(0))
 
 
 def test_the_prompt_is_the_golden_one() -> None:
@@ -74,13 +86,13 @@ def test_a_win_in_one_order_only_is_no_win() -> None:
 
 def test_the_same_words_are_a_tie_without_asking() -> None:
     llm = FakeLLM(fair)
-    found = judge(llm, pairs_of(("same", "same")), np.random.default_rng(0))
+    found = judge(asking(llm), pairs_of(("same", "same")), np.random.default_rng(0))
     assert (found.ties, llm.prompts) == (1, [])
 
 
 def test_each_pair_is_asked_in_both_orders() -> None:
     llm = FakeLLM(fair)
-    judge(llm, pairs_of(("x", "y"), ("z", "w")), np.random.default_rng(0))
+    judge(asking(llm), pairs_of(("x", "y"), ("z", "w")), np.random.default_rng(0))
     assert [answers_of(each) for each in llm.prompts] == [
         ("x", "y"), ("y", "x"), ("z", "w"), ("w", "z"),
     ]  # fmt: skip
@@ -147,21 +159,35 @@ class Unreliable(FakeLLM):
 def test_one_prompt_that_breaks_the_batch_does_not_lose_the_others() -> None:
     llm, told = Unreliable(), list[tuple[str, int, int]]()
     pairs = pairs_of(("x", "noria"), ("x", "bomb"), ("noria", "x"))
-    found = judge(llm, pairs, np.random.default_rng(0), lambda *each: told.append(each))
+    found = judge(asking(llm), pairs, np.random.default_rng(0), lambda *each: told.append(each))
     assert found.verdicts == ("b", "failed", "a")
     assert found.problems == ("question 'q1': HTTP 500",)
     assert len(llm.prompts) == 4  # none that was answered is asked again
-    assert told == [("judging", n, 6) for n in range(1, 7)]
+    assert told == [("judging", n, 6) for n in range(7)]
 
 
 def test_a_judge_that_is_gone_is_not_asked_for_ever() -> None:
     llm = Unreliable(gone=True)
-    found = judge(llm, pairs_of(*[("x", "y")] * 20), np.random.default_rng(0))
+    found = judge(asking(llm), pairs_of(*[("x", "y")] * 20), np.random.default_rng(0))
     assert (found.failed, found.failed_share) == (20, 1)
     assert np.isnan([found.difference, found.low, found.high]).all()
-    assert llm.batches == 1 + PATIENCE
-    assert "HTTP 500" in found.problems[0]
-    assert f"failed {PATIENCE} times in a row" in found.problems[-1]
+    assert llm.batches < 20
+    assert found.problems == tuple(f"question 'q{i}': HTTP 500" for i in range(20))
+
+
+def test_a_judge_that_goes_does_not_take_its_verdicts_along() -> None:
+    llm = Unreliable()
+    bombs = [("x", "bomb")] * FAILED_IN_A_ROW
+    found = judge(asking(llm), pairs_of(("x", "noria"), *bombs), np.random.default_rng(0))
+    assert found.verdicts == ("b", *["failed"] * FAILED_IN_A_ROW)
+
+
+def test_a_judge_is_not_asked_the_same_again() -> None:
+    pairs = pairs_of(("x", "noria"), ("noria", "x"))
+    first = judge(asking(FakeLLM(fair)), pairs, np.random.default_rng(0))
+    llm = FakeLLM(lambda asked: "Verdict: tie")
+    assert judge(asking(llm), pairs, np.random.default_rng(0)) == first
+    assert llm.prompts == []
 
 
 def test_answers_cannot_leave_their_fence_or_speak_for_the_judge() -> None:
@@ -188,10 +214,14 @@ def test_questions_without_a_known_answer() -> None:
 
 def test_answers_to_different_questions_are_no_pair() -> None:
     with pytest.raises(UsageError, match="'q1' and 'q2'"):
-        judge(FakeLLM(fair), [(record("q1", "x"), record("q2", "y"))], np.random.default_rng(0))
+        judge(
+            asking(FakeLLM(fair)),
+            [(record("q1", "x"), record("q2", "y"))],
+            np.random.default_rng(0),
+        )
 
 
 def test_no_pairs_no_judgement() -> None:
-    found = judge(FakeLLM(fair), [], np.random.default_rng(0))
+    found = judge(asking(FakeLLM(fair)), [], np.random.default_rng(0))
     assert (found.failed_share, found.verdicts) == (0, ())
     assert np.isnan(found.difference)

@@ -266,10 +266,43 @@ def test_values_are_given_where_the_figure_is_their_mean_over_all():
             if measure.values is not None:
                 (whole,) = measure.figure(np.ones((1, len(answered))))
                 assert measure.values.shape == (len(answered),)
-                assert measure.values.mean() == pytest.approx(whole), name
-    assert measures(MIXED)["f1"].values is None
-    assert measures(MIXED)["tokens"].values is not None
-    assert measures(MIXED[:1])["f1"].values is not None
+                assert np.nanmean(measure.values) == pytest.approx(whole), name
+    assert np.isnan(measures(MIXED)["f1"].values).tolist() == [
+        False, True, False, True, True, True, False,
+    ]  # fmt: skip
+    assert measures(MIXED)["chrf"].values is None
+    assert measures(MIXED)["macro_f1"].values is None
+
+
+def test_every_metric_tells_of_how_many_questions_it_is():
+    sizes = {name: measure.questions(7) for name, measure in measures(MIXED).items()}
+    assert sizes == {
+        "em": 3, "f1": 3, "rouge1": 1, "rouge2": 1, "rougeL": 1, "entity_f1": 2,
+        "accuracy": 1, "macro_f1": 1, "chrf": 1, "bleu": 1, "distinct2": 2, "self_bleu": 2,
+        "grounded": 3, "citation_recall": 2, "citation_precision": 2, "coverage": 6, "risk": 5,
+        "auroc_answerable": 3, "aurc": 3, "ece": 2,
+        "ndcg@10": 2, "recall@10": 2, "mrr@10": 2, "map": 2, "tokens": 7, "seconds": 7,
+    }  # fmt: skip
+
+
+def test_labelled_examples_are_no_retrieved_documents():
+    shown = {"documents": ("a",), "retrieved_documents": ("x", "y"), "choices": ("yes", "no")}
+    label = record("yes", "yes", task="classification", **shown)
+    assert not set(figures(label, label)) & ABOUT_RETRIEVAL
+    asked = record("x", "x", documents=("b",), retrieved_documents=("b",))
+    assert figures(label, asked)["map"] == 1.0
+    assert figures(replace(label, task="choice"), asked)["map"] == 0.5
+
+
+def test_what_has_no_right_answer_does_not_decide():
+    chats, labels = [record("x", task="chat")] * 60, [
+        record("yes", "yes", task="choice", choices=("yes", "no"))
+    ] * 40  # fmt: skip
+    assert primary([*chats, *labels]) == "accuracy"
+    assert primary(chats) == "rougeL"
+    silent = [record("x", task="chat", unanswerable=True)] * 60  # ROUGE has nothing to compare
+    assert primary([*silent, *labels]) == "accuracy"
+    assert primary([record(unanswerable=True)] * 60 + labels) == "f1"
 
 
 def test_the_files_hold_all_that_is_measured(tmp_path):

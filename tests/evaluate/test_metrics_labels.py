@@ -34,6 +34,12 @@ MAYBE = ("yes", "no", "maybe")
         ("答えは東京です", ("東京", "大阪"), "東京"),
         ("l'école", ("cole", "école"), "école"),
         ("anything", (), None),
+        ("Polish", ("Polish", "polish"), "Polish"),  # equal as it stands: nothing to guess
+        ("polish", ("Polish", "polish"), "polish"),
+        ("POLISH", ("Polish", "polish"), None),
+        ("#\n", ("#", "b"), "#"),
+        ("C</s>", ("C</s>", "c</s>", "b"), "C</s>"),
+        ("C-S", ("C-S", "C S", "c-s"), "C-S"),
     ],
 )
 def test_the_label_that_an_answer_names(answer, choices, label):

@@ -384,6 +384,28 @@ def test_numbers_that_are_none_are_null(tmp_path: Path) -> None:
     assert (gap["mean"], gap["high"]) == (None, None)
 
 
+def test_what_is_printed_has_no_numbers_that_are_none(tmp_path: Path) -> None:
+    comparison, _ = made()
+    gaps = (Gap("base", "rag", "f1", math.nan, -math.inf, math.inf, 0, math.nan),)
+    told = replace(comparison, differences=gaps, about={"risk": (math.nan, 0.1)})
+
+    printed = as_json(told, tmp_path)
+
+    assert json.loads(json.dumps(printed, allow_nan=False)) == printed
+    assert printed["differences"][0]["mean"] is printed["differences"][0]["low"] is None
+    assert printed["about"] == {"risk": [None, 0.1]}
+
+
+def test_all_arms_that_read_the_gold_passage_are_shown_as_such() -> None:
+    comparison, records = made()
+    arm = replace(comparison.arms["oracle"], name="gold-big", passages="gold")
+    own = replace(comparison, arms={**comparison.arms, "gold-big": arm})
+
+    text = Page(report(own, {**records, "gold-big": records["oracle"]})).text
+
+    assert "gold-big , in grey, reads the right passage by design" in text
+
+
 def test_without_the_page_there_are_no_metrics(tmp_path: Path) -> None:
     """metrics.json says that all the rest is there, so it goes first and comes last."""
     comparison, records = made()

@@ -135,6 +135,56 @@ def test_questions_without_a_value_are_left_to_the_figure() -> None:
     assert 0.2 < low < 0.4 < high < 0.6
 
 
+def some_of(n: int, values: list[float]) -> Measure:
+    """The mean of the first questions of ``n``; the others have no value."""
+    everything = np.full(n, np.nan)
+    everything[: len(values)] = values
+    known = np.isfinite(everything)
+    filled = np.where(known, everything, 0)
+
+    def figure(counts: Values) -> Values:
+        below = counts @ known
+        return np.where(below > 0, counts @ filled / np.where(below > 0, below, 1), np.nan)
+
+    return Measure(figure, everything)
+
+
+def test_a_figure_of_some_questions_has_their_number() -> None:
+    values = rng(1).random(40).tolist()
+    found, alone = interval(some_of(400, values), 400, rng()), interval(
+        mean_of(np.array(values)), 40, rng()
+    )  # fmt: skip
+    assert (found.n, found.mean) == (40, pytest.approx(alone.mean))
+    # the same but for which questions a resample has
+    assert found.low == pytest.approx(alone.low, abs=0.012)
+    assert found.high == pytest.approx(alone.high, abs=0.012)
+    assert interval(some_of(100, [1.0] * 3), 100, rng()) == interval(mean_of(np.ones(3)), 3, rng())
+    ratios = Measure(ratio(np.ones(50), np.ones(50)).figure, size=7)
+    assert interval(ratios, 50, rng()).n == 7
+
+
+def test_of_one_question_among_many_nothing_is_known() -> None:
+    for found in (interval(some_of(50, [0.3]), 50, rng()),
+                  interval(Measure(some_of(50, [0.3]).figure, size=1), 50, rng())):  # fmt: skip
+        assert (found.mean, found.n) == (0.3, 1)
+        assert np.isnan([found.low, found.high]).all()
+    nothing = interval(some_of(50, []), 50, rng())
+    assert nothing.n == 0
+    assert np.isnan([nothing.mean, nothing.low, nothing.high]).all()
+    a, b = some_of(50, [0.3]), some_of(50, [0.4])
+    mean, low, high = gap(a, b, 50, rng())
+    assert mean == pytest.approx(0.1)
+    assert np.isnan([low, high, p_values({"it": a}, {"it": b}, 50, rng())["it"]]).all()
+
+
+def test_arms_that_are_measured_on_the_same_questions_are_paired_on_those() -> None:
+    old = rng(1).random(40)
+    new = old + rng(2).normal(0.05, 0.1, 40)
+    found = gap(some_of(400, old.tolist()), some_of(400, new.tolist()), 400, rng())
+    alone = gap(mean_of(old), mean_of(new), 40, rng())
+    assert found == pytest.approx(alone, abs=0.01)
+
+
 # differences
 
 

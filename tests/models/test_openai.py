@@ -7,7 +7,7 @@ import pytest
 from sites import Handler, Site, in_turn, say
 
 from noria.errors import ConfigError, ModelError
-from noria.models.openai import OpenAICompatible
+from noria.models.openai import OpenAICompatible, key_variable
 from noria.types import Completion, Message, Sampling
 
 CHAT = (Message("user", "Hello?"),)
@@ -171,3 +171,32 @@ def test_the_fingerprint_is_of_url_and_model(cache: Path) -> None:
 def test_settings_are_checked_at_the_door(url: str, model: str) -> None:
     with pytest.raises(ConfigError, match=r"models\."):
         OpenAICompatible(url, model)
+
+
+OWN = "https://api.example.com/v1"
+
+
+@pytest.mark.parametrize(
+    ("url", "own", "variable"),
+    [
+        (OWN, OWN, "KEY"),
+        ("https://bob:pw@API.example.com:443/other", OWN, "KEY"),
+        ("http://api.example.com/v1", OWN, "KEY_API_EXAMPLE_COM"),
+        ("https://api.example.com:8443/v1", OWN, "KEY_API_EXAMPLE_COM_8443"),
+        ("https://api.example.com.evil.org/v1", OWN, "KEY_API_EXAMPLE_COM_EVIL_ORG"),
+        ("https://api.example.com@evil.org/v1", OWN, "KEY_EVIL_ORG"),
+        ("https://evil.org/v1#https://api.example.com", OWN, "KEY_EVIL_ORG"),
+        ("http://[::1]:8000/v1", OWN, "KEY___1_8000"),
+        (OWN, "pypi:llm==1/model.gguf", "KEY_API_EXAMPLE_COM"),
+        (OWN, "file:/models/api.example.com", "KEY_API_EXAMPLE_COM"),
+    ],
+)
+def test_a_key_belongs_to_one_server(url: str, own: str, variable: str) -> None:
+    assert key_variable(url, own, "KEY") == variable
+    assert key_variable(url, own, "") == ""
+
+
+@pytest.mark.parametrize("url", ["http://a:x/v1", "http://a:99999/v1", "http://[a/v1"])
+def test_what_is_no_server_has_no_key(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"models\.generator"):
+        key_variable(url, OWN, "KEY")

@@ -68,7 +68,7 @@ def compare(
             examples=examples,
             ingested=ingested,
             budget=Budget(max_questions, max_seconds),
-            judge=at.llm_of(judge) if judge else None,
+            judge=at.judge_of(judge) if judge else None,
             risk=risk,
             seed=seed,
             about={"date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", **at.told()},

@@ -28,7 +28,7 @@ from noria.evaluate.sample import by_importance
 from noria.evaluate.statistics.folds import connected, folds
 from noria.jobs import silent
 from noria.models.wheels import without_credentials
-from noria.protocols import LLM, Clock, Progress
+from noria.protocols import Clock, Progress
 from noria.types import Document
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def contest(
     examples: Path | None = None,
     ingested: bool = False,
     budget: Budget = Budget(),
-    judge: LLM | None = None,
+    judge: Remembering | None = None,
     risk: float | None = None,
     seed: int = 0,
     about: Mapping[str, Any] = {},
@@ -105,23 +105,25 @@ def contest(
         "worked examples": examples.name if examples else f"from {FOLDS - 1} of {FOLDS} folds",
         "seed": seed,
         "seconds of this run": round(clock() - began, 1),
-        "prompts asked anew": sum(asker.fresh for asker in askers(respondents)),
+        "prompts asked anew": sum(asker.fresh for asker in askers(respondents, judge)),
         "peak memory, MB": round(peak_memory()),
     }
     comparison = compare(
         done.records,
         np.random.default_rng(seed),
         told,
-        {arm.name: arm.about for arm in able},
+        {arm.name: arm for arm in able},
         (*read.problems, *problems),
     )
     write(comparison, done.records, folder)
     return comparison
 
 
-def askers(respondents: Sequence[Respondent]) -> "set[Remembering | RememberingScorer]":
-    """All that asks models for these arms; arms of one model share theirs."""
-    every = {respondent.writer for respondent in respondents} | {r.scorer for r in respondents}
+def askers(
+    respondents: Sequence[Respondent], judge: Remembering | None
+) -> "set[Remembering | RememberingScorer]":
+    """All that asks models; arms of one model share theirs."""
+    every = {judge} | {each.writer for each in respondents} | {r.scorer for r in respondents}
     return {asker for asker in every if asker is not None}
 
 
@@ -139,18 +141,20 @@ def thresholds(
 
 
 def judged(
-    llm: LLM | None,
+    judge: Remembering | None,
     records: Mapping[str, Sequence[Record]],
     rng: "np.random.Generator",
     progress: Progress,
 ) -> dict[str, Any]:
     """What a model thinks of each arm against the first, where there is one that judges."""
-    if llm is None:
+    if judge is None:
         return {}
     first, *others = records
     return {
         f"judge: {first} against {other}": asdict(
-            judge_pairs(llm, list(zip(records[first], records[other], strict=True)), rng, progress)
+            judge_pairs(
+                judge, list(zip(records[first], records[other], strict=True)), rng, progress
+            )
         )
         for other in others
     }

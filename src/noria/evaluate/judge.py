@@ -1,7 +1,8 @@
 """A language model as judge of two arms' answers, for what no metric measures.
 
 Each pair is shown in both orders, since models prefer a place. What the judge could not decide is
-counted as failed, and never taken for a verdict. Knows no arms' names and no endpoint.
+counted as failed, and never taken for a verdict. What it said before it is not asked again. Knows
+no arms' names and no endpoint.
 """
 
 import re
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING, Literal
 
 from noria.answer.prompt import harmless
 from noria.errors import ModelError, UsageError
+from noria.evaluate.arms.remember import Remembering, Written
 from noria.evaluate.records import Record
 from noria.jobs import silent
-from noria.protocols import LLM, Progress
-from noria.types import Chat, Completion, Message, Sampling
+from noria.protocols import Progress
+from noria.types import Chat, Message, Sampling
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,7 +40,6 @@ VERDICT = re.compile(
     r"^\W*(?:final )?verdict\W*(?:answer\W*)?(1|2|tie)\W*$", re.IGNORECASE | re.MULTILINE
 )
 SAMPLING = Sampling(max_tokens=300)
-PATIENCE = 8  # failures in a row after which the judge is taken to be gone
 
 Verdict = Literal["a", "b", "tie", "inconsistent", "failed"]
 
@@ -68,12 +69,12 @@ class Judgement:
 
 
 def judge(
-    llm: LLM,
+    writer: Remembering,
     pairs: Sequence[tuple[Record, Record]],
     rng: "np.random.Generator",
     progress: Progress = silent,
 ) -> Judgement:
-    """Ask ``llm`` which of two answers to the same question is better, in both orders.
+    """Ask ``writer`` which of two answers to the same question is better, in both orders.
 
     Raises UsageError for a pair of different questions.
     """
@@ -82,7 +83,7 @@ def judge(
             raise UsageError(f"expected two answers to one question, got {a.id!r} and {b.id!r}")
     unlike = [place for place, (a, b) in enumerate(pairs) if a.answer != b.answer]
     prompts = [prompt(*order) for place in unlike for order in (pairs[place], pairs[place][::-1])]
-    said = asked(llm, prompts, progress)
+    said = asked(writer, prompts, progress) if prompts else []
     verdicts: list[Verdict] = ["tie"] * len(pairs)
     problems = []
     for number, place in enumerate(unlike):
@@ -111,62 +112,35 @@ def fenced(name: str, text: str, more: str = "") -> str:
     return f"<{name}{more}>\n{quoted}\n</{name}>"
 
 
-def asked(llm: LLM, prompts: Sequence[Chat], progress: Progress) -> list[Completion | ModelError]:
+def asked(writer: Remembering, prompts: Sequence[Chat], progress: Progress) -> list[Written]:
     """What the judge says to each prompt, or why it does not.
 
-    All are asked side by side. If that breaks off, those without an answer are asked once more,
-    one by one, until too many fail in a row.
+    A judge that is gone is not asked any more: what it has not said by then has failed.
     """
-    known: dict[int, Completion | ModelError] = {}
-
-    def done(place: int, completion: Completion) -> None:
-        known[place] = completion
-        progress("judging", len(known), len(prompts))
-
+    total = len(set(prompts))
     try:
-        for place, completion in enumerate(llm.batch(prompts, SAMPLING, done)):
-            known[place] = completion
-    except ModelError:
-        alone(llm, prompts, known, progress)
-    return [known[place] for place in range(len(prompts))]
+        return writer.write(prompts, SAMPLING, lambda count: progress("judging", count, total))
+    except ModelError as error:
+        return writer.recall(prompts, SAMPLING, str(error))
 
 
-def alone(
-    llm: LLM,
-    prompts: Sequence[Chat],
-    known: dict[int, Completion | ModelError],
-    progress: Progress,
-) -> None:
-    """Ask one by one those that ``known`` lacks, and put there what comes of it."""
-    failures = 0
-    for place, each in enumerate(prompts):
-        if place in known:
-            continue
-        if failures == PATIENCE:
-            known[place] = ModelError(f"not asked: the judge had failed {PATIENCE} times in a row")
-            continue
-        try:
-            known[place], failures = llm.batch([each], SAMPLING)[0], 0
-        except ModelError as error:
-            known[place], failures = error, failures + 1
-        progress("judging", len(known), len(prompts))
-
-
-def read(said: Completion | ModelError) -> tuple[str | None, str]:
+def read(said: Written) -> tuple[str | None, str]:
     r"""The verdict, "1", "2" or "tie"; or None, and why there is none.
 
-    >>> read(Completion("Both are right.\nVerdict: Tie.", "stop", 9, 9))
+    >>> from noria.types import Completion
+    >>> read(Written(Completion("Both are right.\nVerdict: Tie.", "stop", 9, 9), 1.0))
     ('tie', '')
-    >>> read(Completion("Hard to say.", "stop", 9, 9))
-    (None, "no verdict in 'Hard to say.'")
+    >>> read(Written(None, 0.0, "the server is down"))
+    (None, 'the server is down')
     """
-    if isinstance(said, ModelError):
-        return None, str(said)
-    found = {verdict.lower() for verdict in VERDICT.findall(said.text)}
+    if said.completion is None:
+        return None, said.error or ""
+    text = said.completion.text
+    found = {verdict.lower() for verdict in VERDICT.findall(text)}
     if len(found) == 1:
         return found.pop(), ""
     what = "several verdicts" if found else "no verdict"
-    return None, f"{what} in {said.text[-100:]!r}"
+    return None, f"{what} in {text[-100:]!r}"
 
 
 def both(forth: str | None, back: str | None) -> Verdict:

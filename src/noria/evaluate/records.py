@@ -5,11 +5,14 @@ the files alone.
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from noria.errors import DataError
 from noria.evaluate.questions import Task
 
 
@@ -69,13 +72,60 @@ class Record:
         return asdict(self)
 
 
-def from_json(line: Mapping[str, Any]) -> Record:
-    """The record of a line that ``as_json`` gave."""
-    lists = ("answers", "retrieved", "documents", "retrieved_documents", "choices")
-    cited = tuple(
-        Cited(**{**c, "supports": tuple(c["supports"])}) for c in line.get("citations", ())
-    )
-    return Record(**{**line, **{k: tuple(line.get(k, ())) for k in lists}, "citations": cited})
+def from_json(line: Any) -> Record:
+    """The record of a line that ``as_json`` gave; raises ValueError for anything else."""
+    record: Record = built(line, Record, "the line")
+    return record
+
+
+def built(value: Any, kind: Any, where: str) -> Any:
+    """The dataclass ``kind`` with the fields that ``value`` has by name."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} is no object with named fields")
+    hints = hints_of(kind)
+    if unknown := value.keys() - hints:
+        raise ValueError(f"{where} has an unknown field {min(unknown)!r}")
+    for each in fields(kind):
+        needed = each.default is MISSING and each.default_factory is MISSING
+        if needed and each.name not in value:
+            raise ValueError(f"{where} lacks {each.name!r}")
+    return kind(**{name: converted(each, hints[name], name) for name, each in value.items()})
+
+
+@cache
+def hints_of(kind: Any) -> Mapping[str, Any]:
+    """The types of a dataclass's fields."""
+    return get_type_hints(kind)
+
+
+def converted(value: Any, hint: Any, name: str) -> Any:
+    """``value``, as JSON has it, as ``hint`` says; raises ValueError where it is of another type.
+
+    >>> converted([1, 2], tuple[int, ...], "places"), converted(None, float | None, "confidence")
+    ((1, 2), None)
+    """
+    origin, inner = get_origin(hint), get_args(hint)
+    if is_dataclass(hint):
+        return built(value, hint, name)
+    if origin is UnionType and NoneType in inner:
+        return None if value is None else converted(value, inner[0], name)
+    if origin is tuple and isinstance(value, list | tuple):
+        hints = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        if len(hints) == len(value):
+            return tuple(converted(each, h, name) for each, h in zip(value, hints, strict=True))
+    elif origin is Mapping and isinstance(value, dict):
+        return {key: converted(each, inner[1], name) for key, each in value.items()}
+    elif origin is Literal:
+        if isinstance(value, str) and value in inner:
+            return value
+    elif type(value) is hint or (hint is float and type(value) is int):
+        return value
+    raise ValueError(f"{name!r} is of another type: {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """The beginning of a value, as JSON has it."""
+    return json.dumps(value, ensure_ascii=False)[:60]
 
 
 def written(records: Iterable[Record]) -> str:
@@ -84,6 +134,25 @@ def written(records: Iterable[Record]) -> str:
 
 
 def read(path: Path) -> tuple[Record, ...]:
-    """The records of an ``answers.<arm>.jsonl``."""
-    with path.open(encoding="utf-8") as file:
-        return tuple(from_json(json.loads(line)) for line in file if line.strip())
+    """The records of an ``answers.<arm>.jsonl``.
+
+    Raises DataError, with the line, for one that is no answer.
+    """
+    return tuple(record for _, record in numbered(path))
+
+
+def numbered(path: Path) -> Iterator[tuple[int, Record]]:
+    """The records of a file, each with the number of its line, which counts from 1."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                record = from_json(json.loads(line.decode("utf-8")))
+            except (ValueError, RecursionError) as error:
+                raise DataError(
+                    f"not an answer as noria compare writes it: {error}; run noria compare again",
+                    path,
+                    number,
+                ) from None
+            yield number, record

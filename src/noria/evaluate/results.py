@@ -7,7 +7,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean, or another figure, with its 95 % interval over ``n`` questions."""
+    """A mean, or another figure, with its 95 % interval over ``n`` questions.
+
+    ``n`` counts those that the metric applies to, of all that were asked.
+    """
 
     mean: float
     low: float
@@ -19,6 +22,8 @@ class Interval:
 class Gap:
     """``metric`` of arm ``b`` minus that of arm ``a`` on the same ``n`` questions, 95 % interval.
 
+    Where the metric applies to other questions in each arm (as risk does, which is of those that
+    were answered), ``n`` is that of the arm with fewer.
     ``detectable``: the smallest difference that this many questions would show in 4 of 5 cases.
     """
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ LONGEST_PAUSE = 30.0  # also the most that a Retry-After header is granted
 RETRIED = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 SHOWN_REASON = 300  # characters of a server's complaint that an error repeats
 BYTES_PER_TOKEN = 2
+PORTS = {"http": 80, "https": 443}
 
 
 class OpenAICompatible:
@@ -281,6 +283,36 @@ class _Answer:
             self._usage.get("prompt_tokens") or count(asked),
             self._usage.get("completion_tokens") or count(text),
         )
+
+
+def key_variable(url: str, own: str, variable: str) -> str:
+    """The variable with the key for ``url``: ``variable`` at the server of ``own`` alone.
+
+    Another server's key stands in a variable that has the server's name at its end, so that no
+    server is ever sent the key of another one. ``own`` may be weights: then all are other servers.
+
+    >>> key_variable("https://api.example.com/v2", "https://API.example.com:443/v1", "KEY")
+    'KEY'
+    >>> key_variable("http://judge.example.org:8000/v1", "https://api.example.com/v1", "KEY")
+    'KEY_JUDGE_EXAMPLE_ORG_8000'
+    """
+    there = server_of(url)
+    if not variable or there == server_of(own):
+        return variable
+    _, host, port = there
+    name = host if port in PORTS.values() else f"{host}_{port}"
+    return f"{variable}_{re.sub(r'[^A-Z0-9]', '_', name.upper())}"
+
+
+def server_of(url: str) -> tuple[str, str, int]:
+    """Scheme, host and port; raises ConfigError where the URL has none."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or "", parts.port or PORTS.get(parts.scheme, 0)
+    except ValueError:  # which may show a part of a password
+        raise ConfigError(
+            "models.generator: expected a URL such as http://localhost:8000/v1"
+        ) from None
 
 
 def path_of(prompt: Prompt) -> str:

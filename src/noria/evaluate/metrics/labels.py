@@ -20,7 +20,7 @@ BEFORE, AFTER = rf"(?<![^\W_{PAIRED}])", rf"(?![^\W_{PAIRED}])"  # scripts with 
 def label_of(answer: str, choices: Sequence[str]) -> str | None:
     """The one of ``choices`` that a written answer names; None if it names none, or several.
 
-    An answer equal to a label names it, whatever the case; else one equal to it but for
+    An answer equal to a label names it; else one equal to it but for case; else but for
     punctuation; else the only label that stands in it as whole words. Inside a longer label a
     shorter one is not named.
 
@@ -31,12 +31,24 @@ def label_of(answer: str, choices: Sequence[str]) -> str | None:
     >>> label_of("yes or no", ["yes", "no"]) is None
     True
     """
+    exact = as_it_stands(answer, choices)
+    if exact is not None:
+        return exact
     forms = known_forms(tuple(choices))
     for named in (forms.bare.get(bare(answer)), forms.plain.get(plain(answer))):
         if named:
             return only(named)
     found = forms.any.findall(plain(answer)) if forms.plain else []
     return only(frozenset[str]().union(*(forms.plain[form] for form in found)))
+
+
+def as_it_stands(answer: str, choices: Sequence[str]) -> str | None:
+    """The choice that the answer is, letter by letter but for white space around.
+
+    >>> as_it_stands(" polish ", ["Polish", "polish"])
+    'polish'
+    """
+    return next((text for text in (answer, answer.strip()) if text in choices), None)
 
 
 def only(labels: frozenset[str]) -> str | None:

@@ -24,14 +24,16 @@ LOWER = frozenset({"self_bleu", "risk", "aurc", "ece", "tokens", "seconds"})  # 
 PERCENT = frozenset({"chrf", "bleu", "self_bleu"})  # 0 to 100, as sacrebleu gives them
 WRITTEN = ("summarization", "chat")  # the tasks that ROUGE compares
 NAMED = ("qa", *WRITTEN)  # the tasks whose names and numbers are compared
+READING = ("qa", "choice", "chat")  # the tasks that passages are retrieved for
 RETRIEVED = ("ndcg@10", "recall@10", "mrr@10", "map")
 
 
 def measures(records: Sequence[Record]) -> dict[str, Measure]:
     """Every metric that applies to ``records``, by name; each takes counts over all of them.
 
-    A metric has ``values`` where it is the mean over all records, and none where it is over some.
-    A record with an error counts as wrong. An arm lacks a metric that none of its records has.
+    A metric has ``values`` where it is the mean of one number a record, and tells of how many
+    records it is. A record with an error counts as wrong. An arm lacks a metric that none of its
+    records has.
     """
     records = labels.with_choices(records)
     if not records:
@@ -136,10 +138,11 @@ def in_retrieval(records: Sequence[Record]) -> dict[str, Measure]:
     """How well the documents were ranked that the prompt showed.
 
     The documents of an unanswerable question are those it was written for; none holds its answer.
+    Other tasks are shown labelled examples, which nobody asked to be of the question's documents.
     """
-    if not any(r.retrieved_documents for r in records):
+    if not any(r.retrieved_documents for r in records if r.task in READING):
         return {}
-    asked = part(records, lambda r: bool(r.documents) and not r.unanswerable)
+    asked = part(records, lambda r: r.task in READING and bool(r.documents) and not r.unanswerable)
     if not asked.records:
         return {}
     judgements = {str(at): dict.fromkeys(r.documents, 1) for at, r in enumerate(asked.records)}

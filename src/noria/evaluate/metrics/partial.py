@@ -29,8 +29,8 @@ class Part:
     def lifted(self, measure: Measure) -> Measure:
         """``measure``, which counts the records of this part, as one that counts them all.
 
-        It keeps its ``values`` only where the part is the whole: elsewhere the figure is not the
-        mean of one number a question. NaN for a draw that has none of the part.
+        Its ``values`` are NaN for the others, and NaN is its figure for a draw that has none of the
+        part. Its ``size`` is that of the part.
         """
         whole = len(self.places) == self.size
 
@@ -42,7 +42,11 @@ class Part:
                 found[drawn] = measure.figure(part[drawn])
             return found
 
-        return Measure(figure, measure.values if whole else None)
+        values = measure.values
+        if values is not None and not whole:
+            values = np.full(self.size, np.nan)
+            values[self.places] = measure.values
+        return Measure(figure, values, len(self.places))
 
 
 def part(records: Sequence[Record], applies: Callable[[Record], bool]) -> Part:

@@ -19,17 +19,24 @@ PRIMARY: Mapping[Task, str] = {
     "chat": "rougeL",
     "translation": "chrf",
 }
+WRITTEN = ("summarization", "chat", "translation")  # their metrics compare with a right text
 
 
 def primary(records: Sequence[Record]) -> str:
-    """The metric that decides: that of the task that most records have, of equals the first.
+    """The metric that decides: that of the ``decisive`` task. Raises ValueError without records."""
+    return PRIMARY[decisive(records)]
 
-    Raises ValueError without any record.
+
+def decisive(records: Sequence[Record]) -> Task:
+    """The task of most records to which the metric of their task applies, of equals the first.
+
+    Where it applies to none, that of most records. Raises ValueError without any record.
     """
     if not records:
         raise ValueError("no records; expected at least one, to know what was asked")
-    ((task, _),) = Counter(record.task for record in records).most_common(1)
-    return PRIMARY[task]
+    told = [r for r in records if (answerable(r) if r.task in WRITTEN else known(r))] or records
+    ((task, _),) = Counter(record.task for record in told).most_common(1)
+    return task
 
 
 def known(record: Record) -> bool:

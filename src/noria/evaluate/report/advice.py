@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from noria.evaluate.report.choose import (
+    as_named,
     asked,
     beats,
     between,
@@ -17,6 +18,7 @@ from noria.evaluate.report.choose import (
     cheaper,
     cheapest,
     choice,
+    is_gold,
     is_tuned,
     leader,
     likeliest,
@@ -25,6 +27,7 @@ from noria.evaluate.report.choose import (
     outsiders,
     primary,
     relevant,
+    retrieves,
     rivals,
     seconds,
     settled,
@@ -38,9 +41,14 @@ FEWEST = 20  # questions below which no interval can be trusted
 GOOD, LOW = 0.8, 0.3  # of metrics that mean the same everywhere
 READING = ("qa", "choice", "chat")  # tasks that a gold passage can help
 BOUNDED = {"em", "f1", "accuracy", "macro_f1"}  # metrics where 1 can be reached
+BESIDE = {
+    "retrieval": frozenset({"ndcg@10", "recall@10", "mrr@10", "map"}),
+    "the variety of answers": frozenset({"distinct2", "self_bleu"}),
+    "citations": frozenset({"grounded", "citation_recall", "citation_precision"}),
+    "abstaining": frozenset({"coverage", "risk"}),
+    "cost": frozenset({"tokens", "seconds"}),
+}  # what can be measured without right answers
 ENDLESS = 100_000  # questions that nobody will write
-# The arms that read; all errors of the others are "answered wrongly".
-RETRIEVING = ("rag", "rag-fewshot", "reader", "tuned+rag")
 ACTIONS = {
     "rag": "Retrieve",
     "rag-fewshot": "Retrieve, and show examples in the prompt",
@@ -92,6 +100,8 @@ def headline(comparison: Comparison) -> str:
 def opening(comparison: Comparison) -> Said:
     """The answer: which arm to take, or that it cannot be told."""
     arms, metric = candidates(comparison), comparison.primary
+    if not any(metric in arm.metrics for arm in comparison.arms.values()) and comparison.arms:
+        return Said(unjudged(comparison))
     if not arms:
         return Said(f"Nothing can be compared: no arm was measured by {metric}.")
     if len(arms) == 1:
@@ -115,6 +125,15 @@ def opening(comparison: Comparison) -> Said:
             f"{action(comparison, chosen)}: base answers best ({told(comparison, chosen)})."
         )
     return better(comparison, chosen, beaten)
+
+
+def unjudged(comparison: Comparison) -> str:
+    """Where the metric that decides has no question: what was measured all the same."""
+    measured = {name for arm in comparison.arms.values() for name in arm.metrics}
+    some = [what for what, names in BESIDE.items() if measured & names]
+    listed = " and ".join([", ".join(some[:-1]), some[-1]] if len(some) > 1 else some)
+    only = f"only {listed} {'were' if len(some) > 1 else 'was'}" if some else "nothing was"
+    return f"No question has a right answer: {only} measured, so no arm can be called better."
 
 
 def better(comparison: Comparison, arm: str, beaten: Sequence[str]) -> Said:
@@ -245,8 +264,11 @@ def effects(comparison: Comparison, quoted: Collection[frozenset[str]]) -> list[
     said = []
     for (without, with_), what in pairs.items():
         gap = between(comparison, without, with_)
-        if gap is None or ("oracle" in (without, with_)):
+        arms = [comparison.arms[each] for each in (without, with_) if each in comparison.arms]
+        if gap is None or any(map(is_gold, arms)):
             continue
+        if not all(map(as_named, arms)):
+            what = with_  # an arm of the user's under a built-in name: it does something else
         shown = f"{with_} against {without} {seen(comparison, gap)}"
         if gap.low > 0:
             if {without, with_} not in quoted:
@@ -263,7 +285,9 @@ def effects(comparison: Comparison, quoted: Collection[frozenset[str]]) -> list[
 
 def losses(comparison: Comparison) -> list[str]:
     """Whether what is missing is lost in finding the passages, or in reading them."""
-    gap = between(comparison, "rag", "oracle")
+    gap = between(comparison, "rag", "oracle")  # of the same model
+    if not all(as_named(comparison.arms[n]) for n in ("rag", "oracle") if n in comparison.arms):
+        return []
     if gap is None or comparison.about.get("task", "qa") not in READING:
         return []
     perfect = mean(comparison, "oracle")
@@ -324,11 +348,12 @@ def mistakes(comparison: Comparison, chosen: str) -> list[str]:
             f"{wordy} of its {wrong} wrong answers hold the right one inside a longer text: ask "
             f"for short answers, show examples, or tune."
         )
-    known = errors.get(NOT_FOUND) or errors.get(MISREAD)  # else it is just what went wrong
-    if chosen in RETRIEVING and known and 3 * answered >= wrong:
+    # measured where it tells a confidence, and some questions have no answer
+    unsure = "auroc_answerable" in comparison.arms[chosen].metrics
+    if unsure and 3 * answered >= wrong:
         said.append(
-            f"{answered} of its {wrong} wrong answers are to questions that have no answer: let "
-            f"it abstain below a threshold of confidence."
+            f"{answered} of its {wrong} wrong answers are to questions that have no answer, or of "
+            f"which nobody knows where it stands: let it abstain below a threshold of confidence."
         )
     return said
 
@@ -369,13 +394,14 @@ def cost(comparison: Comparison, chosen: str) -> list[str]:
 
 def action(comparison: Comparison, arm: str) -> str:
     """What to do if ``arm`` is the one to take; of what was not tried nothing is said."""
-    if arm != "base":
-        return ACTIONS.get(arm, f"Take {arm}")
-    retrieves = any(each in RETRIEVING for each in candidates(comparison))
-    tunes = any(is_tuned(comparison.arms[each]) for each in candidates(comparison))
-    if retrieves and tunes:
+    chosen = comparison.arms[arm]
+    if arm != "base" or not as_named(chosen):
+        return ACTIONS.get(arm, f"Take {arm}") if as_named(chosen) else f"Take {arm}"
+    others = [comparison.arms[each] for each in candidates(comparison)]
+    reading, tuning = any(map(retrieves, others)), any(map(is_tuned, others))
+    if reading and tuning:
         return "Neither retrieve nor tune"
-    return "Do not retrieve" if retrieves else "Do not tune" if tunes else "Keep base"
+    return "Do not retrieve" if reading else "Do not tune" if tuning else "Keep base"
 
 
 def told(comparison: Comparison, arm: str) -> str:

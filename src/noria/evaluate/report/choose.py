@@ -10,6 +10,7 @@ from noria.evaluate.results import ArmResult, Comparison, Gap, Interval
 
 RELEVANT = 0.05  # of a metric from 0 to 1: smaller differences matter to few users
 ENOUGH_FOR_EQUAL = 60  # rule of three: what no question shows may yet happen in 3 of them
+RETRIEVING = ("rag", "rag-fewshot", "reader", "tuned+rag")  # names, where nothing else is told
 CHEAPER = 2  # times the tokens that outweigh a training
 
 
@@ -18,7 +19,7 @@ def candidates(comparison: Comparison) -> list[str]:
     return [
         name
         for name, arm in comparison.arms.items()
-        if name != "oracle"
+        if not is_gold(arm)
         and comparison.primary in arm.metrics
         and math.isfinite(arm.metrics[comparison.primary].mean)
     ]
@@ -120,6 +121,21 @@ def cheapest(comparison: Comparison, arms: Iterable[str]) -> str:
 def cheaper(comparison: Comparison, one: str, other: str) -> bool:
     """Whether ``one`` would be taken rather than ``other``, were they equally good."""
     return one != other and cheapest(comparison, [one, other]) == one
+
+
+def is_gold(arm: ArmResult) -> bool:
+    """Whether the arm reads the right passage by design."""
+    return arm.passages == "gold" or (not arm.passages and arm.name == "oracle")
+
+
+def retrieves(arm: ArmResult) -> bool:
+    """Whether the arm reads what is retrieved."""
+    return arm.passages == "retrieved" or (not arm.passages and arm.name in RETRIEVING)
+
+
+def as_named(arm: ArmResult) -> bool:
+    """Whether the arm reads what the built-in arm of its name does."""
+    return retrieves(arm) == (arm.name in RETRIEVING) and is_gold(arm) == (arm.name == "oracle")
 
 
 def is_tuned(arm: ArmResult) -> bool:

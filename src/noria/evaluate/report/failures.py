@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 
+from noria.evaluate.metrics.labels import as_it_stands
 from noria.evaluate.questions import Task
 from noria.evaluate.records import Record
 from noria.words import words
@@ -73,10 +74,12 @@ def holds(record: Record) -> bool:
     said = plain(record.answer)
     if len(said) > LONGEST:
         return False
+    if as_it_stands(record.answer, record.choices) is not None:
+        return False  # no longer text, but a choice and nothing else
     if record.choices:
         right = {" ".join(plain(answer)) for answer in record.answers}
-        mentioned = {" ".join(plain(choice)) for choice in named(record)}
-        return len(mentioned) == 1 and mentioned <= right
+        mentioned = [" ".join(plain(choice)) for choice in named(record)]
+        return len(mentioned) == 1 and mentioned[0] in right
     return any(stands(plain(answer), said) for answer in record.answers)
 
 
@@ -86,6 +89,9 @@ def named(record: Record) -> list[str]:
     >>> named(Record("1", "?", (), "I choose card arrival.", choices=("card_arrival", "card")))
     ['card_arrival']
     """
+    exact = as_it_stands(record.answer, record.choices)
+    if exact is not None:
+        return [exact]
     said = plain(record.answer)
     found = {choice: plain(choice) for choice in record.choices if stands(plain(choice), said)}
     return [

@@ -54,8 +54,11 @@ def template() -> "Template":
 
 
 def as_json(comparison: Comparison, folder: Path) -> dict[str, Any]:
-    """What ``metrics.json`` holds, and ``noria compare --json`` prints; figures are not rounded."""
-    return {
+    """What ``metrics.json`` holds, and ``noria compare --json`` prints; figures are not rounded.
+
+    What is no number is null.
+    """
+    told: dict[str, Any] = finite({
         "arms": {
             name: {key: value for key, value in asdict(arm).items() if key != "name"}
             for name, arm in comparison.arms.items()
@@ -68,7 +71,8 @@ def as_json(comparison: Comparison, folder: Path) -> dict[str, Any]:
         "about": dict(comparison.about),
         "problems": list(comparison.problems),
         "files": {name: file_name(name) for name in comparison.arms},
-    }
+    })  # fmt: skip
+    return told
 
 
 def write(
@@ -89,7 +93,7 @@ def write(
         replaced(folder / file_name(name), written(records.get(name, ())))
     replaced(folder / PAGE, report(comparison, records))
     metrics = as_json(comparison, folder)
-    text = json.dumps(finite(metrics), ensure_ascii=False, indent=1, default=str, allow_nan=False)
+    text = json.dumps(metrics, ensure_ascii=False, indent=1, default=str, allow_nan=False)
     replaced(folder / METRICS, text + "\n")
     return metrics
 

@@ -10,7 +10,7 @@ from typing import Any
 from noria.evaluate.records import Record
 from noria.evaluate.report import charts
 from noria.evaluate.report.advice import advise, headline
-from noria.evaluate.report.choose import seconds, tokens
+from noria.evaluate.report.choose import is_gold, seconds, tokens
 from noria.evaluate.report.failures import KINDS
 from noria.evaluate.report.figures import change, count, duration, figure, span
 from noria.evaluate.results import ArmResult, Comparison, Gap, Interval, Slice
@@ -66,6 +66,7 @@ def view(comparison: Comparison, records: Mapping[str, Sequence[Record]]) -> dic
         "arms": arms,
         "means": means(comparison),
         "differences": differences(comparison),
+        "gold": [arm.name for arm in arms if is_gold(arm)],
         "costs": costs(comparison),
         "cost_rows": [
             (arm.name, count(tokens(arm)), duration(seconds(arm)), duration(arm.seconds),
@@ -99,7 +100,7 @@ def means(comparison: Comparison) -> charts.Dots:
     for arm in comparison.arms.values():
         of = arm.metrics.get(comparison.primary)
         if of is not None and known(of.mean, of.low, of.high):
-            tone = "gold" if arm.name == "oracle" else "plain"
+            tone = "gold" if is_gold(arm) else "plain"
             text = f"{figure(of.mean)} {span(of.low, of.high)}"
             rows.append(charts.Figure(arm.name, text, of.mean, of.low, of.high, tone))
     return charts.dots(rows)

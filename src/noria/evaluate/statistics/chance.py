@@ -33,18 +33,20 @@ class Spread:
 
 
 def spread_of(values: Values) -> Spread:
-    """The spread of the means of the columns of ``values``, at least two rows."""
-    n = len(values)
-    mean = values.mean(axis=0)
-    centred = values - mean
-    deviation = np.sqrt((centred**2).mean(axis=0))
-    deviation = np.where(deviation > TINY * np.abs(values).max(axis=0), deviation, 0.0)
-    third = (centred**3).mean(axis=0)
+    """The spread of the means of the columns of ``values``, each of two or more; NaN is none."""
+    known = np.isfinite(values)
+    n = known.sum(axis=0)
+    filled = np.where(known, values, 0.0)
+    mean = filled.sum(axis=0) / n
+    centred = np.where(known, filled - mean, 0.0)
+    deviation = np.sqrt((centred**2).sum(axis=0) / n)
+    deviation = np.where(deviation > TINY * np.abs(filled).max(axis=0), deviation, 0.0)
+    third = (centred**3).sum(axis=0) / n
     return Spread(
         mean,
         deviation / np.sqrt(n - 1),
         ratio(third, deviation**3) / np.sqrt(n),
-        np.full_like(mean, n - 1),
+        np.asarray(n - 1, dtype=np.float64),
     )
 
 
@@ -76,9 +78,11 @@ def bounds(spread: Spread) -> tuple[Values, Values]:
 def agreeing(spread: Spread) -> tuple[Values, Values]:
     """How far zero lies beyond the interval's lower and upper side, in Student's units.
 
-    One of both is above ``stdtrit(freedom, 0.975)`` exactly where ``bounds`` leave zero out.
+    One of both is above ``stdtrit(freedom, 0.975)`` exactly where ``bounds`` leave zero out. NaN
+    where the error is not known.
     """
     t = np.where(spread.estimate == 0, 0.0, ratio(spread.estimate, spread.error, np.inf))
+    t = np.where(np.isnan(spread.error), np.nan, t)
     finite = np.where(np.isfinite(t), t, 0.0)
     bent = np.where(np.isfinite(t), bend(finite, spread.skew), t)
     return (
@@ -141,7 +145,7 @@ def widened(n: int) -> float:
     return float(ndtr(-np.sqrt(n / (n - 1)) * stdtrit(n - 1, 1 - TAIL)))
 
 
-def narrowed(share: Values, n: int) -> Values:
+def narrowed(share: Values, n: NDArray[np.intp]) -> Values:
     """The inverse of ``widened``: a share of resamples, in Student's units."""
     return np.asarray(-ndtri(share) * np.sqrt((n - 1) / n))
 

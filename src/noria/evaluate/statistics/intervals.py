@@ -28,11 +28,19 @@ class Measure:
 
     ``figure`` takes how often each question counts, shape (draws, questions), and gives the figure
     of each draw, shape (draws,); NaN where a draw has none. ``values``: one number a question,
-    where the figure is their mean; else None.
+    where the figure is their mean, NaN for a question that it does not apply to; else None.
+    ``size``: how many questions it applies to, where there are no values to tell; None: to all.
     """
 
     figure: Callable[[Values], Values]
     values: Values | None = None
+    size: int | None = None
+
+    def questions(self, n: int) -> int:
+        """How many of ``n`` questions the figure is of."""
+        if self.values is not None:
+            return int(np.isfinite(self.values).sum())
+        return n if self.size is None else self.size
 
 
 def mean_of(values: Values) -> Measure:
@@ -56,6 +64,7 @@ def intervals(
 
     A share of questions (all values 0 or 1) gets Wilson's interval. Others do not leave the range
     of what was seen. Without a figure, or with one question, the bounds are NaN: nobody knows.
+    Each is of the questions that its measure applies to, and says how many they are.
     """
     columns = list(measures.values())
     found = _Sample.of(columns, n, rng)
@@ -63,13 +72,14 @@ def intervals(
     result = {}
     for place, (name, measure) in enumerate(measures.items()):
         value = float(found.spread.estimate[place])
-        if n and is_share(measure.values):
-            low, high = chance.wilson(value, n)
+        size = measure.questions(n)
+        if size and is_share(measure.values):
+            low, high = chance.wilson(value, size)
         else:
             least, most = found.range(place, measure)
             low = float(np.minimum(value, np.maximum(lows[place], least)))  # NaN stays NaN
             high = float(np.maximum(value, np.minimum(highs[place], most)))
-        result[name] = Interval(value, low, high, n)
+        result[name] = Interval(value, low, high, size)
     return result
 
 
@@ -92,7 +102,7 @@ def gaps(
     side has no figure, the bounds are NaN, which leave nothing out.
     """
     names = [name for name in a if name in b]
-    found = _Sample.of([minus(b[name], a[name]) for name in names], n, rng)
+    found = _Sample.of([minus(b[name], a[name], n) for name in names], n, rng)
     lows, highs = found.bounds()
     return {
         name: (float(found.spread.estimate[i]), float(lows[i]), float(highs[i]))
@@ -109,113 +119,140 @@ def p_values(
     below 0.05 exactly where they do. NaN where nothing is known.
     """
     names = [name for name in a if name in b]
-    found = _Sample.of([minus(b[name], a[name]) for name in names], n, rng)
+    found = _Sample.of([minus(b[name], a[name], n) for name in names], n, rng)
     return {name: float(p) for name, p in zip(names, found.p(), strict=True)}
 
 
-def minus(b: Measure, a: Measure) -> Measure:
+def minus(b: Measure, a: Measure, n: int) -> Measure:
     """The figure of ``b`` minus that of ``a``, question by question where both are means.
 
-    Where a question lacks a value, each side is the figure of the questions that it has.
+    Where only one side has a value of a question, each is the figure of the questions that it has,
+    and the difference is of as many of ``n`` as the side has that has fewer.
     """
-    if b.values is not None and a.values is not None:
-        apart = b.values - a.values
-        if np.isfinite(apart).all():
-            return mean_of(apart)
-    return Measure(lambda counts: b.figure(counts) - a.figure(counts))
+
+    def figure(counts: Values) -> Values:
+        return b.figure(counts) - a.figure(counts)
+
+    if b.values is None or a.values is None:
+        return Measure(figure, size=fewer(a, b, n))
+    if (np.isfinite(b.values) != np.isfinite(a.values)).any():
+        return Measure(figure, size=fewer(a, b, n))
+    return Measure(figure, b.values - a.values)
+
+
+def fewer(a: Measure, b: Measure, n: int) -> int:
+    """How many of ``n`` questions a difference is of: as many as the side with fewer."""
+    return min(a.questions(n), b.questions(n))
 
 
 def is_share(values: Values | None) -> bool:
-    """Whether all values are 0 or 1."""
-    return values is not None and bool(np.isin(values, (0.0, 1.0)).all())
+    """Whether all values that there are, are 0 or 1."""
+    return values is not None and bool(np.isin(values[np.isfinite(values)], (0.0, 1.0)).all())
 
 
 @dataclass(frozen=True)
 class _Sample:
-    """Figures, a column each: how they spread, and ``drawn``, the resamples' minus the figure."""
+    """Figures, a column each: how they spread, and ``drawn``, the resamples' minus the figure.
 
-    n: int
+    ``sizes``: how many questions each is of.
+    """
+
+    sizes: NDArray[np.intp]
     spread: chance.Spread
     drawn: Values
 
     @classmethod
     def of(cls, measures: Sequence[Measure], n: int, rng: np.random.Generator) -> "_Sample":
         """Draw ``n`` questions again and again, the same for all ``measures``."""
+        sizes = np.array([measure.questions(n) for measure in measures], dtype=np.intp)
         if n < 2:
-            return cls._unknown(measures, n)
-        means = [place for place, measure in enumerate(measures) if _is_mean(measure)]
+            return cls._unknown(measures, sizes, n)
+        means = [i for i, each in enumerate(measures) if each.values is not None and sizes[i] > 1]
         others = [place for place in range(len(measures)) if place not in set(means)]
         matrix = np.array([measures[i].values for i in means], dtype=np.float64).T.reshape(n, -1)
         exact = chance.spread_of(matrix)
-        centred = matrix - exact.estimate
+        known = np.isfinite(matrix)
+        centred = np.where(known, matrix - exact.estimate, 0.0)
+        weights = None if known.all() else known.astype(np.float64)
         once = np.ones((1, n))
         whole = np.array([float(measures[i].figure(once)[0]) for i in others])
         drawn = np.empty((RESAMPLES, len(measures)))
         start = 0
         for counts in resamples(n, rng):
             rows = slice(start, start := start + len(counts))
-            drawn[rows, means] = counts @ centred / n
+            drawn[rows, means] = _shares(
+                counts @ centred, n if weights is None else counts @ weights
+            )
             for place, figure in zip(others, whole, strict=True):
                 drawn[rows, place] = measures[place].figure(counts) - figure
-        told = _told_by(drawn[:, others], whole, n)
+        told = _told_by(drawn[:, others], whole, sizes[others])
         parts = [np.empty(len(measures)) for _ in range(4)]
         for part, one, other in zip(parts, _parts(exact), _parts(told), strict=True):
             part[means], part[others] = one, other
-        return cls(n, chance.Spread(*parts), drawn)
+        return cls(sizes, chance.Spread(*parts), drawn)
 
     @classmethod
-    def _unknown(cls, measures: Sequence[Measure], n: int) -> "_Sample":
+    def _unknown(cls, measures: Sequence[Measure], sizes: NDArray[np.intp], n: int) -> "_Sample":
         nothing = np.full(len(measures), np.nan)
         once = np.ones((1, 1))
         one = np.array([float(m.figure(once)[0]) for m in measures]) if n else nothing
-        return cls(n, chance.Spread(one, nothing, nothing, nothing), np.empty((0, len(measures))))
+        return cls(
+            sizes, chance.Spread(one, nothing, nothing, nothing), np.empty((0, len(measures)))
+        )
 
     def bounds(self) -> tuple[Values, Values]:
         """The widest of the three intervals; NaN where nothing is known."""
         low, high = chance.bounds(self.spread)
-        if self.n < 2 or not low.size:
+        if not len(self.drawn):
             return low, high
-        share = chance.widened(self.n)
-        ends = percentiles(self.drawn, [share, 1 - share])
         at = self.spread.estimate
-        return np.minimum(low, at + ends[0]), np.maximum(high, at + ends[1])
+        for size in np.unique(self.sizes[self.sizes > 1]):  # the fewer, the wider
+            alike = self.sizes == size
+            share = chance.widened(int(size))
+            ends = percentiles(self.drawn[:, alike], [share, 1 - share])
+            low[alike] = np.minimum(low[alike], at[alike] + ends[0])
+            high[alike] = np.maximum(high[alike], at[alike] + ends[1])
+        return low, high
 
     def p(self) -> Values:
         """The p-value that agrees with ``bounds``."""
-        if self.n < 2:
+        if not len(self.drawn):
             return self.spread.error
         above, below = chance.agreeing(self.spread)
         beside = self.drawn + self.spread.estimate
         known = np.maximum(np.isfinite(beside).sum(axis=0), 1)
         for side, sign in ((above, 1), (below, -1)):
             beyond = (sign * beside <= 0).sum(axis=0)
-            np.minimum(side, chance.narrowed(beyond / known, self.n), out=side)
+            np.minimum(side, chance.narrowed(beyond / known, np.maximum(self.sizes, 2)), out=side)
         return chance.two_sided(np.maximum(above, below), self.spread.freedom)
 
     def range(self, place: int, measure: Measure) -> tuple[float, float]:
         """The least and the most that was seen: of the values, or of the resamples."""
-        seen = self.drawn[:, place] + self.spread.estimate[place]
-        if _is_mean(measure) and measure.values is not None and self.n:
-            seen = measure.values
+        seen = measure.values
+        if seen is None:
+            seen = self.drawn[:, place] + self.spread.estimate[place]
         seen = seen[np.isfinite(seen)]
         return (float(seen.min()), float(seen.max())) if seen.size else (np.nan, np.nan)
 
 
-def _is_mean(measure: Measure) -> bool:
-    return measure.values is not None and bool(np.isfinite(measure.values).all())
+def _shares(above: Values, below: Values | int) -> Values:
+    shares: Values = np.divide(
+        above, below, out=np.full_like(above, np.nan), where=np.asarray(below) > 0
+    )
+    return shares
 
 
 def _parts(spread: chance.Spread) -> tuple[Values, ...]:
     return spread.estimate, spread.error, spread.skew, spread.freedom
 
 
-def _told_by(drawn: Values, whole: Values, n: int) -> chance.Spread:
+def _told_by(drawn: Values, whole: Values, sizes: NDArray[np.intp]) -> chance.Spread:
     """The spread of figures that are no mean, as their resamples tell it.
 
-    Of a figure that most resamples lack, nothing is known.
+    Of a figure that most resamples lack, or of one question, nothing is known.
     """
     known = np.isfinite(drawn)
-    enough = np.isfinite(whole) & (2 * known.sum(axis=0) > len(drawn))
+    enough = np.isfinite(whole) & (2 * known.sum(axis=0) > len(drawn)) & (sizes > 1)
     number = np.where(enough, known.sum(axis=0), 1)
     filled = np.where(known & enough, drawn, 0.0)
     mean = filled.sum(axis=0) / number
@@ -224,8 +261,9 @@ def _told_by(drawn: Values, whole: Values, n: int) -> chance.Spread:
     scale = np.abs(np.where(enough, whole, 0.0)) + np.abs(filled).max(axis=0, initial=0.0)
     deviation = np.where(deviation > chance.TINY * scale, deviation, 0.0)
     skew = chance.ratio((centred**3).sum(axis=0) / number, deviation**3)
-    error = np.where(enough, deviation * np.sqrt(n / (n - 1)), np.nan)
-    return chance.Spread(whole, error, skew, np.full_like(whole, n - 1))
+    freedom = np.maximum(sizes - 1, 1).astype(np.float64)
+    error = np.where(enough, deviation * np.sqrt((freedom + 1) / freedom), np.nan)
+    return chance.Spread(whole, error, skew, freedom)
 
 
 def resamples(n: int, rng: np.random.Generator) -> Iterator[Values]:
