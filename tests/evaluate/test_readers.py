@@ -1,5 +1,6 @@
 """SQuAD, PubMedQA, BEIR folders and tables as questions."""
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -318,6 +319,16 @@ def test_columns_of_too_many_or_too_few_values_are_no_slices(tmp_path: Path) -> 
     rows = "".join(f"{n},Who?,note {n},x,{n % 2}\n" for n in range(51))
     asked = table(tmp_path, header + rows).asked
     assert [q.slice for q in asked] == [{"half": str(n % 2)} for n in range(51)]
+
+
+def test_a_cell_may_not_be_longer_because_another_reader_raised_the_limit(tmp_path: Path) -> None:
+    before = csv.field_size_limit(10_000_000)
+    try:
+        found = table(tmp_path, "question,answers\nWho?," + "x" * 200_000 + "\nRight?,yes\n")
+    finally:
+        csv.field_size_limit(before)
+    assert [q.text for q in found.asked] == ["Right?"]
+    assert "field larger" in found.problems[0]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,9 @@ TRUTHS = {"true": True, "false": False}
 VALUES = 50  # different ones of a column up to which it is a slice
 
 
+LONGEST_CELL = 131_072  # characters, the csv module's own limit; others may have raised that
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """The cells of a row, without space around them, and the line on which it starts."""
@@ -80,6 +83,8 @@ def rows(path: Path, between: str) -> Iterator[Row | DataError]:
         line = reader.line_num + 1
         try:
             cells = next(reader, None)
+            if any(len(cell) > LONGEST_CELL for cell in cells or ()):
+                raise csv.Error(f"field larger than {LONGEST_CELL} characters")
         except csv.Error as error:
             yield Place(path, line).wrong(
                 f"no row of a table, up to line {reader.line_num}: {error}"
