@@ -1,10 +1,13 @@
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 
 import pytest
 from sqlalchemy import text
 
 from noria.errors import ConfigError, NoriaError
+from noria.store.sqlite import write_ahead
 from noria.store.state import State, connect
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -45,6 +48,32 @@ def test_many_threads_write_the_first_row(tmp_path) -> None:
         list(pool.map(lambda n: state.make_live("x", {"n": n}, NOW), range(16)))
     assert state.live("x") in [{"n": n} for n in range(16)]
     state.close()
+
+
+def test_many_open_a_new_file_at_once(tmp_path) -> None:
+    for turn in range(10):  # both failed in most turns: the log and the tables were made twice
+        url, together = f"sqlite:///{tmp_path / str(turn)}.db", Barrier(6)
+
+        def open_and_write(n: int, url: str = url, together: Barrier = together) -> None:
+            together.wait()
+            state = State(url)
+            state.make_live("x", {"n": n}, NOW)
+            state.close()
+
+        with ThreadPoolExecutor(6) as pool:
+            list(pool.map(open_and_write, range(6)))
+
+
+def test_a_log_that_another_holds_is_not_waited_for_longer_than_told(tmp_path) -> None:
+    other = sqlite3.connect(tmp_path / "x.db")
+    other.execute("CREATE TABLE t (x)")
+    other.execute("BEGIN EXCLUSIVE")
+    connection = sqlite3.connect(tmp_path / "x.db", timeout=0)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        write_ahead(connection, 0.1)
+    other.rollback()
+    write_ahead(connection, 0.1)
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_sqlite_is_durable_and_lets_readers_read(tmp_path) -> None:

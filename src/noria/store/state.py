@@ -25,10 +25,13 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.schema import CreateTable
 
 from noria.errors import ConfigError, NoriaError
+from noria.store.sqlite import write_ahead
 
+PATIENCE = 10.0  # seconds to wait for another process that writes
 SQLITE_BESIDE = 100_000  # bytes of the file that SQLite keeps beside the database, and some
 
 metadata = MetaData()
@@ -56,7 +59,9 @@ class State:
     def __init__(self, url: str) -> None:
         self._engine = connect(url)
         try:
-            metadata.create_all(self._engine)
+            with self._engine.begin() as connection:
+                for table in metadata.sorted_tables:
+                    connection.execute(CreateTable(table, if_not_exists=True))
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
             shown = self._engine.url.render_as_string(hide_password=True)
@@ -73,10 +78,15 @@ class State:
     def make_live(self, name: str, value: Mapping[str, Any], at: datetime) -> None:
         """Point ``name`` at ``value``, in one transaction."""
         row = {"value": json.dumps(value, sort_keys=True), "at": at}
+        change = update(live).where(live.c.name == name).values(row)
         with self._engine.begin() as connection:
-            changed = connection.execute(update(live).where(live.c.name == name).values(row))
-            if changed.rowcount == 0:
-                connection.execute(insert(live).values(name=name, **row))
+            if connection.execute(change).rowcount:
+                return
+            try:
+                with connection.begin_nested():
+                    connection.execute(insert(live).values(name=name, **row))
+            except IntegrityError:  # another process was the first
+                connection.execute(change)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -112,8 +122,8 @@ def no_room(engine: Engine) -> bool:
 
 def durable(connection: Any, _: Any) -> None:
     """SQLite: readers never block the writer, and each commit reaches the disk."""
+    write_ahead(connection, PATIENCE)
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute(f"PRAGMA busy_timeout={PATIENCE * 1000:.0f}")
     cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA busy_timeout=10000")
     cursor.close()

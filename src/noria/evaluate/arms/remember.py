@@ -13,6 +13,7 @@ from typing import Any
 
 from noria.errors import BusyError, DataError, ModelError, NoriaError
 from noria.protocols import LLM, Scorer
+from noria.store.sqlite import write_ahead
 from noria.types import Completion, Likelihood, Prompt, Sampling
 
 PATIENCE = 60.0  # seconds to wait for another run that writes
@@ -49,7 +50,7 @@ class Memory:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
             self._connection = sqlite3.connect(path, timeout=PATIENCE, isolation_level=None)
             try:
-                self._connection.execute("PRAGMA journal_mode=WAL")
+                write_ahead(self._connection, PATIENCE)
                 self._connection.execute(
                     "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, value TEXT NOT NULL)"
                 )
