@@ -87,9 +87,13 @@ class House:
                 context=models.context,
                 parallel=models.parallel,
             )
-        from noria.models.llamacpp import LlamaCpp
+        from noria.models.cache import default_cache
+        from noria.models.gguf import fast
+        from noria.models.llamacpp import LlamaCpp, gguf_at
 
-        path = self._weights(source)
+        path = gguf_at(self._weights(source))
+        if models.fast_copy:
+            path = fast(path, default_cache())
         return LlamaCpp(
             path,
             context=models.context,

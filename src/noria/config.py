@@ -48,6 +48,7 @@ class ModelSettings:
     endpoint_model: str = ""  # the model's name at an OpenAI-compatible endpoint
     api_key_env: str = "OPENAI_API_KEY"  # the variable that holds the key, never the key
     sha256: Mapping[str, str] = field(default_factory=dict)
+    fast_copy: bool = True  # serve an 8-bit copy of weights whose kind a CPU reads slowly
     threads: int = 0  # 0: as many as there are cores
     parallel: int = 4  # answers written side by side
     context: int = 2048  # tokens of window for each of them
@@ -293,6 +294,7 @@ TEMPLATE = f"""\
 # encoder = "{ENCODER}"
 # endpoint_model = ""              # the model's name at that endpoint
 # api_key_env = "OPENAI_API_KEY"   # the variable that holds its key
+# fast_copy = true                 # serve an 8-bit copy of weights whose kind a CPU reads slowly
 # threads = 0                      # 0: one for each core
 # parallel = 4                     # answers written side by side
 # context = 2048                   # tokens of window for each of them

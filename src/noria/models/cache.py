@@ -8,12 +8,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from noria.errors import SourceError
+from noria.jobs import locked
 
 MANIFEST = "manifest.json"
 FILES = "files"
@@ -145,11 +147,37 @@ def filling(entry: Path) -> Iterator[Path]:
         remove(building)
 
 
+def kept(entry: Path, source: str, doing: str, make: Callable[[Path], Path]) -> Path:
+    """What ``make`` writes into the folder that it is given, made once and kept as ``entry``.
+
+    ``make`` returns the path of its file or folder. Processes that ask at once wait for the first.
+    """
+    if held := read_manifest(entry):
+        return entry / FILES / held.name
+    with locked(entry.with_suffix(".lock"), doing, timeout=-1):
+        held = read_manifest(entry)
+        if held is None:
+            with filling(entry) as building:
+                made = make(building / FILES)
+                files = digests(made)
+                held = Manifest(source, made.name, combined(made, files), files)
+                write_manifest(building, held)
+    return entry / FILES / held.name
+
+
 def write_manifest(entry: Path, manifest: Manifest) -> None:
     """Put the files on disk, then the manifest: from here on the entry is whole."""
     for name in manifest.files:
         sync(entry / FILES / name)
     write_json(entry / MANIFEST, asdict(manifest))
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in a file; None where there is none to read."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def write_json(path: Path, value: object) -> None:

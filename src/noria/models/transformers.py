@@ -8,18 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from noria.errors import ModelError, SourceError, UsageError
-from noria.jobs import locked
-from noria.models.cache import (
-    FILES,
-    Manifest,
-    combined,
-    default_cache,
-    digest_of,
-    digests,
-    filling,
-    read_manifest,
-    write_manifest,
-)
+from noria.models.cache import default_cache, digest_of
+from noria.models.gguf import converted
 from noria.types import Likelihood, Prompt
 
 AT_ONCE = 512  # tokens that go through the model together: more are no quicker on a CPU
@@ -309,70 +299,3 @@ def loaded(folder: Path) -> tuple[Any, Any]:
             "tokenizer files and safetensors of a causal language model"
         ) from None
     return tokenizer, model.eval()
-
-
-def converted(path: Path, cache: Path) -> Path:
-    """A Hugging Face folder made of a GGUF file, kept in ``cache`` by the file's digest.
-
-    The weights are those of the file, de-quantized to float32: some 20 s for 135 million
-    parameters, once. Raises ModelError if transformers cannot read the file.
-    """
-    digest = digest_of(path, cache)
-    entry = cache / "converted" / f"{digest[:32]}.weights"
-    if held := read_manifest(entry):
-        return entry / FILES / held.name
-    with locked(entry.with_suffix(".lock"), f"converting {path.name}", timeout=-1):
-        held = read_manifest(entry)
-        if held is None:
-            with filling(entry) as building:
-                folder = building / FILES / path.stem
-                convert(path, folder)
-                files = digests(folder)
-                held = Manifest(f"gguf:{digest}", folder.name, combined(folder, files), files)
-                write_manifest(building, held)
-    return entry / FILES / held.name
-
-
-def convert(path: Path, folder: Path) -> None:
-    """Write a GGUF file's weights and tokenizer as a Hugging Face folder."""
-    import io
-    from contextlib import redirect_stderr
-
-    from transformers import AutoTokenizer
-
-    from noria.models.quiet import quiet
-
-    try:
-        # The bar of the de-quantization cannot be switched off, only sent elsewhere.
-        with quiet(), redirect_stderr(io.StringIO()):
-            tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
-            model = dequantized(path)
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
-    except Exception as error:  # a damaged file breaks its readers in every way
-        raise ModelError(
-            f"{path}: transformers cannot read this GGUF ({error}); "
-            "give the scorer a Hugging Face folder"
-        ) from None
-
-
-def dequantized(path: Path) -> Any:
-    """A model with a GGUF file's weights in float32.
-
-    ``from_pretrained(gguf_file=…)`` would need accelerate, take half as long again, and return a
-    model flagged as quantized that refuses to be saved.
-    """
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-    from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
-
-    config = AutoConfig.from_pretrained(path.parent, gguf_file=path.name)
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    read = load_gguf_checkpoint(str(path), return_tensors=True, model_to_load=model)
-    result = model.load_state_dict(read["tensors"], strict=False)
-    tied = {"lm_head.weight"} if config.tie_word_embeddings else set()
-    wrong = (set(result.missing_keys) - tied) | set(result.unexpected_keys)
-    if wrong:
-        raise ValueError(f"weights that do not fit: {', '.join(sorted(wrong)[:3])}")
-    model.tie_weights()
-    return model
