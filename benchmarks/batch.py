@@ -31,7 +31,9 @@ from noria.evaluate import beir
 from noria.evaluate.beir import Collection
 from noria.evaluate.retrieval import indexed
 from noria.funnel.retrieve import Lexical
+from noria.models.cache import default_cache
 from noria.models.fake import FakeEncoder
+from noria.models.gguf import fast
 from noria.models.llamacpp import LlamaCpp
 from noria.models.sources import fetch
 from noria.types import Chat, Completion, Query, Sampling
@@ -57,7 +59,9 @@ def more(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--parallel", type=int, default=4)
     parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--model", type=Path, help="another GGUF file (default: the generator)")
+    parser.add_argument(
+        "--model", type=Path, help="another GGUF file (default: the generator, as it is served)"
+    )
 
 
 def squad(path: Path, count: int) -> tuple[Collection, list[Asked]]:
@@ -134,7 +138,7 @@ def differing(some: Sequence[Completion], others: Sequence[Completion]) -> float
 def main() -> None:
     """Measure and print."""
     given = _common.arguments(__doc__, more)
-    path = given.model or fetch(GENERATOR)
+    path = given.model or fast(fetch(GENERATOR), default_cache())
     chats, asked = prompts(path, given)
     seconds: dict[str, list[float]] = {"one_by_one": [], "batched": []}
     for repeat in range(given.repeats):
