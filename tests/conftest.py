@@ -52,6 +52,11 @@ def build_index(
     return live
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("shared") and "NORIA_DATA" not in os.environ:
+        pytest.skip("set NORIA_DATA to the folder with the real data sets")
+
+
 @pytest.fixture(scope="session")
 def encoder() -> FakeEncoder:
     return FakeEncoder()

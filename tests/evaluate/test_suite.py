@@ -142,7 +142,6 @@ def test_the_beginnings_of_all_texts_come_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.shared
-@pytest.mark.skipif("NORIA_DATA" not in os.environ, reason="set NORIA_DATA to the real data sets")
 def test_the_shared_sets_are_read() -> None:
     found = read(Path(os.environ["NORIA_DATA"]) / "general")
     sizes = {name: {len(each.choices) for each in asked} for name, asked in found.sets.items()}

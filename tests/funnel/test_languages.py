@@ -99,7 +99,6 @@ def test_hybrid_weighs_words_by_the_language_of_the_passage(table) -> None:
 
 
 @pytest.mark.shared
-@pytest.mark.skipif("NORIA_DATA" not in os.environ, reason="set NORIA_DATA")
 def test_korean_files_are_found_by_their_own_words(tmp_path) -> None:
     from noria.corpus.load import load
 

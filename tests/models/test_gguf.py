@@ -93,3 +93,12 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
         with pytest.raises(ModelError, match=r"cut\.gguf: not a whole GGUF file"):
             fast(cut, tmp_path / "cache")
     assert not list((tmp_path / "cache").rglob("*.gguf"))
+
+
+def test_a_cache_that_cannot_be_written_is_told_only_where_a_copy_is_wanted(tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.write_text("a file, where a folder should be")
+    quick, slow = written(tmp_path / "quick.gguf", Q8_0), written(tmp_path / "slow.gguf")
+    assert fast(quick, cache) == quick
+    with pytest.raises(ModelError, match=r"slow\.gguf: no copy .* set models\.fast_copy = false"):
+        fast(slow, cache)

@@ -1,38 +1,16 @@
-from functools import cached_property
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
+from fake_house import fake_house
 
 from noria import build
-from noria.corpus.split import TokenSplitter
-from noria.models.fake import FakeEncoder, FakeLLM
 
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder to work in, and a house whose models are fakes."""
-    tokenizer = Tokenizer(WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = Whitespace()
-    path = tmp_path / "tokenizer.json"
-    tokenizer.save(str(path))
-
-    class FakeHouse(build.House):
-        @cached_property
-        def encoder(self) -> FakeEncoder:  # type: ignore[override]
-            return FakeEncoder()
-
-        @cached_property
-        def llm(self) -> FakeLLM:  # type: ignore[override]
-            return FakeLLM(quote_question_words)
-
-        @cached_property
-        def splitter(self) -> TokenSplitter:
-            return TokenSplitter(path, 256, self.settings.corpus.passage_tokens)
-
-    monkeypatch.setattr(build, "House", FakeHouse)
+    house = fake_house(tmp_path / "tokenizer.json", quote_question_words)
+    monkeypatch.setattr(build, "House", house)
     desk = tmp_path / "desk"
     (desk / "handbook").mkdir(parents=True)
     monkeypatch.chdir(desk)

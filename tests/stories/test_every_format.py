@@ -37,8 +37,6 @@ def texts_by_document(folder: Path) -> dict[str, set[str]]:
 
 @pytest.mark.shared
 def test_a_phrase_of_every_real_file_is_found(desk, monkeypatch, capsys) -> None:
-    if "NORIA_DATA" not in os.environ:
-        pytest.skip("set NORIA_DATA to the folder with the real data sets")
     docs = Path(os.environ["NORIA_DATA"]) / "docs"
     files = [str(docs / name) for name in PHRASES]
     report = typed(monkeypatch, capsys, "ingest", *files)

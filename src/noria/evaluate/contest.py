@@ -14,13 +14,13 @@ from noria.errors import DataError, UsageError
 from noria.evaluate import questions as reading
 from noria.evaluate.arms.arm import Arm
 from noria.evaluate.arms.remember import Remembering, RememberingScorer
-from noria.evaluate.arms.respond import READING, Respondent
+from noria.evaluate.arms.respond import Respondent
 from noria.evaluate.arms.run import Run, run
 from noria.evaluate.compare import compare
 from noria.evaluate.judge import judge as judge_pairs
 from noria.evaluate.metrics.confidence import threshold
 from noria.evaluate.metrics.text import normalized
-from noria.evaluate.questions import Question, Questions, Task
+from noria.evaluate.questions import READING, Question, Questions, Task
 from noria.evaluate.records import Record
 from noria.evaluate.report.report import write
 from noria.evaluate.results import Comparison

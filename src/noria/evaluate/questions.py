@@ -8,6 +8,7 @@ from typing import Literal
 from noria.types import Document
 
 Task = Literal["qa", "classification", "summarization", "translation", "choice", "chat"]
+READING: tuple[Task, ...] = ("qa", "choice", "chat")  # passages help; others are shown examples
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 Each is made once and kept in the cache, by the digest of the file that it was made of.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,23 @@ def fast(path: Path, cache: Path) -> Path:
     """``path``, or a copy of its weights in 8 bits (Q8_0) where a CPU reads those faster.
 
     Copied are files of mostly Q4_1, Q5_0 or Q5_1 whose copy has 1 GB at most: the default generator
-    then reads a prompt 1.4 times as fast. A weight moves by some 1/254 at most of the largest of
-    the 32 that it is rounded with. Raises ModelError for a damaged file.
+    then reads a prompt 1.5 times as fast. A weight moves by some 1/254 at most of the largest of
+    the 32 that it is rounded with. Raises ModelError for a damaged file, or where no copy can be
+    kept.
     """
-    digest = digest_of(path, cache)
-    note = cache / "q8_0" / f"{digest[:32]}.json"
+    note = cache / "q8_0" / f"{digest_of(path, cache)[:32]}.json"
     known = read_json(note)  # for reading a file's list of tensors takes seconds
     if not isinstance(known, bool):
         known = gains(read(path))
-        write_json(note, known)
-    return requantized(path, cache) if known else path
+        with suppress(OSError):  # a cache that cannot be written costs time, nothing else
+            write_json(note, known)
+    try:
+        return requantized(path, cache) if known else path
+    except OSError as error:
+        raise ModelError(
+            f"{path.name}: no copy in 8 bits can be kept in {cache} ({error}); "
+            "make room there, or set models.fast_copy = false"
+        ) from None
 
 
 def gains(reader: Any) -> bool:

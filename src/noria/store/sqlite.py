@@ -1,4 +1,4 @@
-"""How every SQLite file of Noria is opened."""
+"""What every SQLite file of Noria is told when it is opened."""
 
 import sqlite3
 from time import monotonic, sleep

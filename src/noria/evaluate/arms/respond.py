@@ -11,7 +11,7 @@ from noria.evaluate.arms import prompts
 from noria.evaluate.arms.arm import Arm
 from noria.evaluate.arms.examples import Examples
 from noria.evaluate.arms.remember import Remembering, RememberingScorer, Written
-from noria.evaluate.questions import Question
+from noria.evaluate.questions import READING, Question
 from noria.evaluate.recorded import says
 from noria.evaluate.records import Cited, Record
 from noria.funnel.funnel import Funnel
@@ -29,7 +29,6 @@ from noria.types import (
 
 EXAMPLE_TOKENS = 400  # of a worked example at most: question and passage
 TALKING = ("qa", "chat")  # tasks in which "I don't know" is no answer; elsewhere it may be one
-READING = (*TALKING, "choice")  # tasks that passages help; others are shown labelled examples
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from noria.evaluate.metrics.labels import LABELLED
 from noria.evaluate.metrics.partial import Part, part, placed
 from noria.evaluate.metrics.quality import answerable, known, primary, qualities, quality, wanted
 from noria.evaluate.metrics.ranking import scores
+from noria.evaluate.questions import READING
 from noria.evaluate.records import Record
 from noria.evaluate.statistics.intervals import Measure, mean_of
 
@@ -24,7 +25,6 @@ LOWER = frozenset({"self_bleu", "risk", "aurc", "ece", "tokens", "seconds"})  # 
 PERCENT = frozenset({"chrf", "bleu", "self_bleu"})  # 0 to 100, as sacrebleu gives them
 WRITTEN = ("summarization", "chat")  # the tasks that ROUGE compares
 NAMED = ("qa", *WRITTEN)  # the tasks whose names and numbers are compared
-READING = ("qa", "choice", "chat")  # the tasks that passages are retrieved for
 RETRIEVED = ("ndcg@10", "recall@10", "mrr@10", "map")
 
 

@@ -24,8 +24,6 @@ PLAIN = ("id", "context", "choices", "task", "unanswerable")
 LISTS = frozenset({"answers", "choices", "documents"})
 TRUTHS = {"true": True, "false": False}
 VALUES = 50  # different ones of a column up to which it is a slice
-
-
 LONGEST_CELL = 131_072  # characters, the csv module's own limit; others may have raised that
 
 

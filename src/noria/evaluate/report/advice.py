@@ -9,6 +9,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from noria.evaluate.questions import READING
 from noria.evaluate.report.choose import (
     as_named,
     asked,
@@ -39,7 +40,6 @@ from noria.evaluate.results import Comparison, Gap
 
 FEWEST = 20  # questions below which no interval can be trusted
 GOOD, LOW = 0.8, 0.3  # of metrics that mean the same everywhere
-READING = ("qa", "choice", "chat")  # tasks that a gold passage can help
 BOUNDED = {"em", "f1", "accuracy", "macro_f1"}  # metrics where 1 can be reached
 BESIDE = {
     "retrieval": frozenset({"ndcg@10", "recall@10", "mrr@10", "map"}),
