@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 FieldValue = str | int | float | bool
 Fields = Mapping[str, FieldValue]
@@ -199,3 +199,33 @@ class Likelihood:
         -2.0
         """
         return self.logprob / self.tokens
+
+
+Kind = Literal["base", "adapter", "encoder", "dataset", "release"]
+Manner = Literal["together", "in turn"]  # of reading passages
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A version of something that was made, and how: a data set, an adapter, all that answers.
+
+    ``id``: digest of kind, parts, lineage and recipe (``store/releases.py`` makes it).
+    ``parts``: name -> digest of what decides what it does. ``stored``: names of the parts that lie
+    in the artifacts; the others are pinned by their digest alone, as a base that a source gives.
+    ``made_from``: ids of earlier ones. ``recipe``: objective and settings, as JSON has them.
+    ``metrics``: what was measured of it, once.
+    """
+
+    id: str
+    kind: Kind
+    parts: Mapping[str, str]
+    at: datetime
+    stored: frozenset[str] = frozenset()
+    made_from: tuple[str, ...] = ()
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def objective(self) -> str:
+        """What it was tuned for; empty where it was not."""
+        return str(self.recipe.get("objective", ""))

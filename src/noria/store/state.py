@@ -57,17 +57,7 @@ class State:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = connect(url)
-        try:
-            with self._engine.begin() as connection:
-                for table in metadata.sorted_tables:
-                    connection.execute(CreateTable(table, if_not_exists=True))
-        except SQLAlchemyError as error:
-            reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
-            shown = self._engine.url.render_as_string(hide_password=True)
-            if no_room(self._engine):
-                reason = "the disk is full; free some space and run again: nothing is lost"
-            raise NoriaError(f"store.url: cannot open {shown}: {reason}") from None
+        self._engine = opened(url, metadata)
 
     def live(self, name: str) -> dict[str, Any] | None:
         """What is live under ``name``; None where nothing is yet."""
@@ -91,6 +81,27 @@ class State:
     def close(self) -> None:
         """Let go of the connections."""
         self._engine.dispose()
+
+
+def url_in(home: Path, chosen: str = "") -> str:
+    """The URL of the store: the one that was chosen, or SQLite in the home folder."""
+    return chosen or f"sqlite:///{(home / 'state.db').resolve()}"
+
+
+def opened(url: str, tables: MetaData) -> Engine:
+    """An engine whose database has the tables; raises NoriaError if it cannot be opened."""
+    engine = connect(url)
+    try:
+        with engine.begin() as connection:
+            for table in tables.sorted_tables:
+                connection.execute(CreateTable(table, if_not_exists=True))
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
+        shown = engine.url.render_as_string(hide_password=True)
+        if no_room(engine):
+            reason = "the disk is full; free some space and run again: nothing is lost"
+        raise NoriaError(f"store.url: cannot open {shown}: {reason}") from None
+    return engine
 
 
 def connect(url: str) -> Engine:

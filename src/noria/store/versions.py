@@ -1,0 +1,62 @@
+"""Where the weights of a release lie, for whoever serves them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from noria.errors import UsageError
+from noria.store.registry import Registry
+from noria.types import Manner, Release
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The stored parts of a release.
+
+    ``base``: digest of the weights that it stands on, where it names them. ``adapter``: a folder as
+    PEFT writes it. ``model``: a whole Hugging Face folder, where all weights moved. ``queries``: a
+    sentence-transformers folder that encodes questions.
+    """
+
+    release: Release
+    base: str = ""
+    adapter: Path | None = None
+    model: Path | None = None
+    queries: Path | None = None
+
+    @property
+    def manner(self) -> Manner:
+        """How it learnt to read passages; as all models do where it does not say."""
+        return "in turn" if self.release.recipe.get("manner") == "in turn" else "together"
+
+    @property
+    def id(self) -> str:
+        """The release's."""
+        return self.release.id
+
+
+def version(registry: Registry, release: str) -> Version:
+    """The version with this id, or the beginning of it. Raises UsageError for one without weights.
+
+    A release names everything that answers; an adapter or an encoder alone is taken as well.
+    """
+    found = registry.get(release)
+    paths = {name: registry.artifacts.path(found.parts[name]) for name in found.stored}
+    if not paths.keys() & {"adapter", "model", "queries"}:
+        raise UsageError(
+            f"{found.id} is a {found.kind} without tuned weights, so it cannot answer; "
+            "'noria releases list --kind release' names some that can"
+        )
+    return Version(
+        found,
+        found.parts.get("base", ""),
+        paths.get("adapter"),
+        paths.get("model"),
+        paths.get("queries"),
+    )
+
+
+def newest(registry: Registry, objectives: Sequence[str]) -> Release | None:
+    """The newest release of the first objective that has one."""
+    found = (registry.latest("release", objective) for objective in objectives)
+    return next((release for release in found if release), None)
