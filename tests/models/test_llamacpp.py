@@ -1,17 +1,26 @@
 import os
+import random
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from noria.config import GENERATOR
-from noria.errors import ModelError, SourceError
+from noria.errors import ModelError, SourceError, UsageError
+from noria.models.cache import digest_of
 from noria.models.llamacpp import LlamaCpp
+from noria.protocols import LLM
+from noria.testing.laws import check_llm
 from noria.types import Completion, Message, Sampling
+
+if TYPE_CHECKING:
+    from tiny_llama import Tiny
 
 real = [
     pytest.mark.net,
@@ -38,6 +47,118 @@ def test_a_damaged_file_is_said_in_silence(
     with pytest.raises(ModelError, match="may be damaged"):
         LlamaCpp(tmp_path / "cut.gguf")
     assert capfd.readouterr() == ("", "")
+
+
+# Texts whose beginnings are alike or not; each pair of adapter and text has its own answer.
+TEXTS = [
+    "the wheel lifts water from the river into the aqueduct, and then",
+    "the wheel lifts water from the well",
+    "Cheese is made of milk; it ripens for months in a cellar",
+    "A noria is a wheel.",
+]
+SHORT = Sampling(max_tokens=8)
+Asked = tuple[int | None, str]
+ASKED: list[Asked] = [(adapter, text) for adapter in (None, 0, 1) for text in TEXTS]
+
+
+def served(tiny: "Tiny", parallel: int = 1, threads: int = 1) -> LlamaCpp:
+    return LlamaCpp(
+        tiny.base, context=128, parallel=parallel, threads=threads, adapters=tiny.exported
+    )
+
+
+def choice(llama: LlamaCpp, adapter: int | None) -> LLM:
+    return llama if adapter is None else llama.with_adapter(adapter)
+
+
+def streamed(llm: LLM, text: str) -> Completion:
+    stream = llm.stream(text, SHORT)
+    while True:
+        try:
+            next(stream)
+        except StopIteration as end:
+            completion: Completion = end.value
+            return completion
+
+
+def fresh_answers(tiny: "Tiny") -> dict[Asked, str]:
+    """What a server that has read nothing else answers."""
+    found = {}
+    for adapter, text in ASKED:
+        with served(tiny) as llama:
+            found[adapter, text] = streamed(choice(llama, adapter), text).text
+    assert len(set(found.values())) == len(found)
+    return found
+
+
+class TestAdapters:
+    """With a real llama.cpp and a tiny model."""
+
+    @pytest.mark.parametrize("parallel", [1, 2, 4])
+    def test_no_adapter_is_served_what_another_has_read(self, tiny: "Tiny", parallel: int) -> None:
+        """With llama.cpp's cache of prompts, one answer in nine is wrong here (its issue 26207)."""
+        fresh = fresh_answers(tiny)
+        turns = random.Random(parallel).choices(ASKED, k=150)
+        with served(tiny, parallel) as llama:
+            one_by_one = [streamed(choice(llama, who), text).text for who, text in turns]
+            with ThreadPoolExecutor(4) as pool:
+                beside = [
+                    completion.text
+                    for completion in pool.map(
+                        lambda turn: streamed(choice(llama, turn[0]), turn[1]), turns
+                    )
+                ]
+        assert one_by_one == beside == [fresh[turn] for turn in turns]
+
+    def test_batches_of_one_and_of_another_at_once(self, tiny: "Tiny") -> None:
+        fresh = fresh_answers(tiny)
+        turns = random.Random(0).choices([None, 0, 1], k=12)
+        with served(tiny, parallel=2, threads=2) as llama, ThreadPoolExecutor(3) as pool:
+            found = pool.map(lambda who: choice(llama, who).batch(TEXTS, SHORT), turns)
+            for who, completions in zip(turns, found, strict=True):
+                assert [c.text for c in completions] == [fresh[who, text] for text in TEXTS]
+
+    def test_each_is_an_llm(self, tiny: "Tiny") -> None:
+        with served(tiny) as llama:
+            for who in (None, 1):
+                check_llm(choice(llama, who), [*TEXTS, (Message("user", "Why?"),)])
+
+    def test_the_fingerprint_names_base_and_adapter(self, tiny: "Tiny") -> None:
+        with served(tiny) as llama:
+            found = [choice(llama, who).fingerprint for who in (None, 0, 1)]
+            assert found == [choice(llama, who).fingerprint for who in (None, 0, 1)]
+        assert len(set(found)) == 3
+        assert found[0] == digest_of(tiny.base)
+        with LlamaCpp(tiny.base, context=128, threads=1, adapters=tiny.exported[1:]) as llama:
+            assert llama.with_adapter(0).fingerprint == found[2]
+
+    def test_what_was_not_loaded_is_refused(self, tiny: "Tiny") -> None:
+        with served(tiny) as llama:
+            for place in (-1, 2):
+                with pytest.raises(UsageError, match=r"adapter -?\d: 2 were loaded"):
+                    llama.with_adapter(place)
+                with pytest.raises(UsageError, match="2 were loaded"):
+                    llama.batch(TEXTS, SHORT, adapter=place)
+                with pytest.raises(UsageError, match="2 were loaded"):
+                    next(llama.stream("a", SHORT, adapter=place))
+
+    def test_an_adapter_for_another_model_is_said(self, tiny: "Tiny", tmp_path: Path) -> None:
+        from noria.models.adapters import export
+        from tiny_llama import adapter, gguf_file, hugging_face
+
+        folder = hugging_face(tmp_path / "wide", intermediate_size=128)
+        base = gguf_file(tmp_path / "wide.gguf", folder)
+        made = export(adapter(tmp_path / "adapter", folder), base, tmp_path / "cache")
+        with pytest.raises(ModelError, match=r"tiny\.gguf with .*adapter\.lora\.gguf"):
+            LlamaCpp(tiny.base, context=128, threads=1, adapters=[made])
+
+    def test_ids_are_those_that_are_read(self, tiny: "Tiny") -> None:
+        with served(tiny) as llama:
+            for prompt in ("<s>the</s>", (Message("user", "the"),)):
+                (completion,) = llama.batch([prompt], SHORT)
+                assert len(llama.ids(prompt)) == completion.prompt_tokens
+            assert llama.ids("<s>the</s>")[0] == 0
+            assert llama.following("a").logprobs.keys() == set(range(261))
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +289,40 @@ class TestRealModel:
         )
         run = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True)
         assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"")
+
+    def test_adapters_beside_each_other(self, path: Path, tmp_path: Path) -> None:
+        """Asked with one, then another, then the base, each answers as in a server of its own.
+
+        In these turns llama.cpp's cache of prompts would serve what another adapter has read.
+        """
+        from noria.models.adapters import export
+        from noria.models.cache import default_cache
+        from noria.models.gguf import converted
+        from tiny_llama import adapter
+
+        folder = converted(path, default_cache())
+        made = [
+            export(adapter(tmp_path / str(seed), folder, seed, 0.04), path, tmp_path / "cache")
+            for seed in (1, 2)
+        ]
+        long, short = "A noria is a wheel that lifts water. " * 8, "Once upon a time, in Hama,"
+        turns = [
+            (0, long), (1, short), (1, long), (None, short), (None, long), (0, short), (0, long)
+        ]  # fmt: skip
+
+        def answers(*places: int) -> list[Completion]:
+            with LlamaCpp(path, context=512, parallel=1, threads=1, adapters=made) as one:
+                return [
+                    choice(one, turns[place][0]).batch([turns[place][1]], Sampling(max_tokens=8))[0]
+                    for place in places
+                ]
+
+        found = answers(*range(len(turns)))
+        assert len({(c.text, round(c.logprob or 0, 2)) for c in found}) == 6
+        for place, together in enumerate(found):
+            (alone,) = answers(place)
+            assert together.text == alone.text
+            assert together.logprob == pytest.approx(alone.logprob, abs=1e-3)
 
     def test_a_closed_model_says_so(self, path: Path) -> None:
         llm = LlamaCpp(path, context=256, parallel=1, threads=1)

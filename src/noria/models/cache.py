@@ -1,4 +1,4 @@
-"""The folder of fetched weights, and digests of content. Knows nothing of where weights come from.
+"""The folder of fetched weights, with digests remembered. Knows nothing of where they come from.
 
 An entry is ``<entry>/files/<name>`` beside ``<entry>/manifest.json``. It is filled under another
 name and renamed when the manifest, written last, is on disk: an entry without one is garbage.
@@ -7,28 +7,20 @@ name and renamed when the manifest, written last, is on disk: an entry without o
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from noria.errors import SourceError
 from noria.jobs import locked
+from noria.store import content
+from noria.store.content import FileDigest, combined, hashed, remove, sync, write_json
 
 MANIFEST = "manifest.json"
 FILES = "files"
-CHUNK = 1 << 20
 REMEMBERED_BYTES = 1 << 20  # smaller files are hashed each time: as quick as looking them up
-
-
-@dataclass(frozen=True, slots=True)
-class FileDigest:
-    """SHA-256 and size of one file."""
-
-    sha256: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,23 +64,11 @@ def digest_of(path: Path, cache: Path | None = None) -> str:
 
 
 def digests(path: Path, cache: Path | None = None) -> dict[str, FileDigest]:
-    """Digest of each file of ``path``, by its path below the folder that holds ``path``."""
-    files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.is_file())
-    return {
-        file.relative_to(path.parent).as_posix(): FileDigest(
-            sha256(file, cache), file.stat().st_size
-        )
-        for file in files
-    }
+    """Digest of each file of ``path``, by its path below the folder that holds ``path``.
 
-
-def combined(path: Path, files: Mapping[str, FileDigest]) -> str:
-    """One digest for ``path``: the file's own, or that of a folder's sorted names and digests."""
-    if path.is_file():
-        return files[path.name].sha256
-    prefix = f"{path.name}/"  # the folder's own name does not count
-    lines = (f"{name.removeprefix(prefix)}\0{files[name].sha256}\n" for name in sorted(files))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    Those of large files are remembered in ``cache``.
+    """
+    return content.digests(path, partial(sha256, cache=cache))
 
 
 def sha256(path: Path, cache: Path | None = None) -> str:
@@ -109,12 +89,6 @@ def sha256(path: Path, cache: Path | None = None) -> str:
         with suppress(OSError):  # a cache that cannot be written costs time, nothing else
             write_json(note, {"stamp": stamp, "sha256": digest})
     return digest
-
-
-def hashed(path: Path) -> str:
-    """SHA-256 of a file, read now."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_manifest(entry: Path) -> Manifest | None:
@@ -170,37 +144,3 @@ def write_manifest(entry: Path, manifest: Manifest) -> None:
     for name in manifest.files:
         sync(entry / FILES / name)
     write_json(entry / MANIFEST, asdict(manifest))
-
-
-def read_json(path: Path) -> Any:
-    """The JSON in a file; None where there is none to read."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write JSON so that a reader sees the old file or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-    temporary.write_text(json.dumps(value, indent=1, sort_keys=True), encoding="utf-8")
-    sync(temporary)
-    os.replace(temporary, path)
-
-
-def sync(path: Path) -> None:
-    """Ask the system to put a file, or a folder's names, on disk."""
-    if path.is_dir() and os.name == "nt":  # Windows opens no folders
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def remove(path: Path) -> None:
-    """Delete a folder if it is there."""
-    if path.exists():
-        shutil.rmtree(path)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from noria.errors import ModelError
-from noria.models.cache import digest_of, kept, read_json, write_json
+from noria.models.cache import digest_of, kept
+from noria.store.content import read_json, write_json
 
 # Kinds of weights for which llama.cpp has no fast product of matrices on a CPU.
 SLOW = ("Q4_1", "Q5_0", "Q5_1")
@@ -63,21 +64,33 @@ def requantized(path: Path, cache: Path) -> Path:
 
 def requantize(reader: Any, target: Path) -> None:
     """Write what ``reader`` reads with its slow kinds of weights in Q8_0, all else as it is."""
-    from gguf import GGMLQuantizationType, GGUFValueType, GGUFWriter, LlamaFileType
+    from gguf import GGMLQuantizationType, GGUFWriter, LlamaFileType
     from gguf.quants import dequantize, quantize
 
     fast = GGMLQuantizationType.Q8_0
     writer = GGUFWriter(target, reader.fields["general.architecture"].contents())
-    for name, field in reader.fields.items():
-        if name not in OWN and not name.startswith("GGUF."):
-            inner = field.types[-1] if field.types[0] == GGUFValueType.ARRAY else None
-            writer.add_key_value(name, field.contents(), field.types[0], inner)
+    copy_fields(reader, writer)
     writer.add_file_type(LlamaFileType.MOSTLY_Q8_0)
     for tensor in reader.tensors:
         kind, data = tensor.tensor_type, tensor.data
         if kind.name in SLOW:
             kind, data = fast, quantize(dequantize(data, kind), fast)
         writer.add_tensor(tensor.name, data, raw_dtype=kind)
+    close(writer)
+
+
+def copy_fields(reader: Any, writer: Any) -> None:
+    """Copy all that a GGUF file says of itself but its architecture and the kind of its weights."""
+    from gguf import GGUFValueType
+
+    for name, field in reader.fields.items():
+        if name not in OWN and not name.startswith("GGUF."):
+            inner = field.types[-1] if field.types[0] == GGUFValueType.ARRAY else None
+            writer.add_key_value(name, field.contents(), field.types[0], inner)
+
+
+def close(writer: Any) -> None:
+    """Write all that was added."""
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -1,8 +1,11 @@
 """Writes with llama.cpp in this process, opening no network port.
 
 Its server is spoken to by calls and, for the tokenizer, through a UNIX socket in a private folder.
+Adapters are loaded beside the weights and chosen by each request: one that did not name its choice
+would be answered by whichever llama.cpp takes for all.
 """
 
+import hashlib
 import math
 import os
 import queue
@@ -11,18 +14,29 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from noria.errors import ModelError, SourceError
+from noria.errors import ModelError, SourceError, UsageError
 from noria.models.cache import digest_of
 from noria.models.side import side_by_side
-from noria.types import Completion, Prompt, Sampling
+from noria.types import Chat, Completion, Prompt, Sampling
 
 QUIET = -1  # below llama.cpp's errors: standard output and error belong to the command line
 PROMPT_CACHE_MIB = 256  # prompts of idle slots kept in memory; llama.cpp's own default is 8 GiB
+EVERY = 1 << 20  # alternatives of a token: more than any model knows
 MAGIC = b"GGUF"
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model has read, and the log-probability of each token id that may come next."""
+
+    ids: tuple[int, ...]
+    logprobs: Mapping[int, float]
 
 
 class LlamaCpp:
@@ -31,8 +45,10 @@ class LlamaCpp:
     ``context`` tokens of window belong to each of them. ``threads`` 0: the cores this process may
     use. A batch shares the threads out among servers of one slot each, at most ``parallel``, which
     are loaded when the first batch comes: an answer does not depend on what is beside it.
-    Temperature 0 is greedy; above it llama.cpp's own top-k, top-p and min-p apply. Raises
-    SourceError for a missing file and ModelError for one that cannot be loaded.
+    Temperature 0 is greedy; above it llama.cpp's own top-k, top-p and min-p apply. ``adapters``
+    are GGUF LoRA files, each of which answers through ``with_adapter``; this object itself answers
+    without any. ``exact`` keeps what was read in 32 bits instead of 16: twice the memory, for
+    comparisons. Raises SourceError for a missing file and ModelError for one that cannot be loaded.
     """
 
     def __init__(
@@ -43,8 +59,12 @@ class LlamaCpp:
         parallel: int = 4,
         threads: int = 0,
         fingerprint: str | None = None,
+        adapters: Sequence[Path] = (),
+        exact: bool = False,
     ) -> None:
+        self._exact = exact
         self._path = gguf_at(path)
+        self._adapters = tuple(gguf_at(adapter) for adapter in adapters)
         self._threads = threads or cores()
         self._side_by_side = min(parallel, self._threads)
         self._fingerprint = fingerprint
@@ -77,17 +97,30 @@ class LlamaCpp:
         """Exact number of tokens in ``text``, by the model's own tokenizer."""
         return len(self._ask("POST", "/tokenize", {"content": text})["tokens"])
 
-    def stream(self, prompt: Prompt, sampling: Sampling) -> Generator[str, None, Completion]:
+    def with_adapter(self, place: int) -> "Adapted":
+        """The same model with the adapter at ``place`` of ``adapters``, counted from 0.
+
+        It can be asked beside the base and the other adapters, and is closed with this object.
+        """
+        if not 0 <= place < len(self._adapters):
+            raise UsageError(f"adapter {place}: {len(self._adapters)} were loaded, from 0 on")
+        return Adapted(self, place, self._adapters[place])
+
+    def stream(
+        self, prompt: Prompt, sampling: Sampling, adapter: int | None = None
+    ) -> Generator[str, None, Completion]:
         """Yield pieces as they are written; closing the generator stops the model.
 
-        Raises ModelError for a prompt longer than the window.
+        ``adapter``: the place of one that was loaded, or None for the base alone. Raises
+        ModelError for a prompt longer than the window.
         """
+        wanted = options(sampling) | self._chosen(adapter)
         pieces: queue.SimpleQueue[str | Completion | BaseException] = queue.SimpleQueue()
         stop = threading.Event()
 
         def write() -> None:
             try:
-                pieces.put(self._write(self._alive(), prompt, sampling, pieces.put, stop))
+                pieces.put(self._write(self._alive(), prompt, wanted, pieces.put, stop))
             except BaseException as error:  # carried over to the thread that reads
                 pieces.put(error)
 
@@ -111,6 +144,7 @@ class LlamaCpp:
         prompts: Sequence[Prompt],
         sampling: Sampling,
         done: Callable[[int, Completion], None] | None = None,
+        adapter: int | None = None,
     ) -> list[Completion]:
         """Complete ``prompts``, in their order, several side by side.
 
@@ -122,9 +156,39 @@ class LlamaCpp:
         else:
             self._hire()
             slots, write = self._side_by_side, self._write_beside
-        return side_by_side(
-            prompts, lambda prompt, stop: write(prompt, sampling, stop), slots, done
-        )
+        wanted = options(sampling) | self._chosen(adapter)
+        return side_by_side(prompts, lambda prompt, stop: write(prompt, wanted, stop), slots, done)
+
+    def ids(self, prompt: Prompt) -> tuple[int, ...]:
+        """The token ids that the model reads for ``prompt``, with a chat's template."""
+        if isinstance(prompt, str):
+            text = prompt
+        else:
+            text = self._ask("POST", "/apply-template", {"messages": messages(prompt)})["prompt"]
+        body = {"content": text, "add_special": True, "parse_special": True}
+        return tuple(self._ask("POST", "/tokenize", body)["tokens"])
+
+    def following(self, prompt: Prompt, adapter: int | None = None) -> Prediction:
+        """How likely each known token is to follow ``prompt``, before any sampling.
+
+        Raises ModelError where the ids of ``ids`` are not as many as were read.
+        """
+        forced = [[self.ids("a")[-1], 1e6]]  # of half a character llama.cpp would tell nothing
+        every = {"max_tokens": 1, "n_probs": EVERY, "logprobs": EVERY, "logit_bias": forced}
+        if not isinstance(prompt, str):
+            every |= {"logprobs": True, "top_logprobs": EVERY}
+        reader = _Reader(lambda piece: None, threading.Event())
+        wanted = options(Sampling(max_tokens=1)) | every | self._chosen(adapter)
+        ask(self._alive(), prompt, wanted, reader)
+        if reader.error:
+            raise ModelError(explained(reader.error))
+        ids, read = self.ids(prompt), reader.completion().prompt_tokens
+        if len(ids) != read:
+            raise ModelError(
+                f"llama.cpp read {read} tokens of a prompt that has {len(ids)}; its template or "
+                "its tokenizer is not the one it tells of: choose another model"
+            )
+        return Prediction(ids, reader.alternatives)
 
     def close(self) -> None:
         """Free the model. Calling it twice is fine."""
@@ -156,20 +220,32 @@ class LlamaCpp:
 
     def _started(self, context: int, parallel: int, threads: int) -> Any:
         socket = Path(self._folder, f"{secrets.token_hex(4)}.sock")
-        return started(self._path, socket, self._key, context, parallel, threads)
+        rest = context, parallel, threads, self._exact
+        return started(self._path, self._adapters, socket, self._key, *rest)
 
-    def _write_alone(self, prompt: Prompt, sampling: Sampling, stop: threading.Event) -> Completion:
+    def _chosen(self, adapter: int | None) -> dict[str, Any]:
+        """The part of a request that chooses the adapter, or none: every one is named."""
+        if adapter is not None and not 0 <= adapter < len(self._adapters):  # llama.cpp is silent
+            raise UsageError(f"adapter {adapter}: {len(self._adapters)} were loaded, from 0 on")
+        every = [
+            {"id": place, "scale": float(place == adapter)} for place in range(len(self._adapters))
+        ]
+        return {"lora": every} if every else {}
+
+    def _write_alone(
+        self, prompt: Prompt, wanted: Mapping[str, Any], stop: threading.Event
+    ) -> Completion:
         """Complete one prompt with all threads."""
-        return self._write(self._alive(), prompt, sampling, lambda piece: None, stop)
+        return self._write(self._alive(), prompt, wanted, lambda piece: None, stop)
 
     def _write_beside(
-        self, prompt: Prompt, sampling: Sampling, stop: threading.Event
+        self, prompt: Prompt, wanted: Mapping[str, Any], stop: threading.Event
     ) -> Completion:
         """Complete one prompt with a server that is idle."""
         idle = self._idle
         server = idle.get()
         try:
-            return self._write(server, prompt, sampling, lambda piece: None, stop)
+            return self._write(server, prompt, wanted, lambda piece: None, stop)
         finally:
             idle.put(server)
 
@@ -177,17 +253,13 @@ class LlamaCpp:
         self,
         server: Any,
         prompt: Prompt,
-        sampling: Sampling,
+        wanted: Mapping[str, Any],
         tell: Callable[[str], None],
         stop: threading.Event,
     ) -> Completion:
         """Complete one prompt, telling each piece, until it ends or ``stop`` is set."""
         reader = _Reader(tell, stop)
-        if isinstance(prompt, str):
-            server.handle_completions(options(sampling) | {"prompt": prompt}, reader)
-        else:
-            messages = [{"role": m.role, "content": m.content} for m in prompt]
-            server.handle_chat_completions(options(sampling) | {"messages": messages}, reader)
+        ask(server, prompt, wanted, reader)
         if reader.error:
             raise ModelError(explained(reader.error))
         return reader.completion()
@@ -212,6 +284,41 @@ class LlamaCpp:
         return self._server
 
 
+class Adapted:
+    """A loaded model with one of its adapters: an LLM of its own, whose weights are shared."""
+
+    def __init__(self, llama: LlamaCpp, place: int, path: Path) -> None:
+        self._llama, self._place, self._path = llama, place, path
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the base's and the adapter's."""
+        both = f"{self._llama.fingerprint}\0{digest_of(self._path)}"
+        return hashlib.sha256(both.encode()).hexdigest()
+
+    @property
+    def context(self) -> int:
+        """Tokens of window, as the base has."""
+        return self._llama.context
+
+    def count(self, text: str) -> int:
+        """Exact number of tokens in ``text``."""
+        return self._llama.count(text)
+
+    def stream(self, prompt: Prompt, sampling: Sampling) -> Generator[str, None, Completion]:
+        """Yield pieces as they are written, as ``LlamaCpp.stream`` does."""
+        return self._llama.stream(prompt, sampling, self._place)
+
+    def batch(
+        self,
+        prompts: Sequence[Prompt],
+        sampling: Sampling,
+        done: Callable[[int, Completion], None] | None = None,
+    ) -> list[Completion]:
+        """Complete ``prompts``, as ``LlamaCpp.batch`` does."""
+        return self._llama.batch(prompts, sampling, done, self._place)
+
+
 class _Reader:
     """Reads one answer's chunks; as a callback, returns True to stop the model."""
 
@@ -221,6 +328,7 @@ class _Reader:
         self._logprobs: list[float] = []
         self._finish = ""
         self._usage: Mapping[str, int] = {}
+        self.alternatives: Mapping[int, float] = {}  # to the last token
         self.error: Mapping[str, Any] | None = None
 
     def __call__(self, chunk: Mapping[str, Any]) -> bool:
@@ -234,6 +342,8 @@ class _Reader:
                 self._tell(piece)
             told = (choice.get("logprobs") or {}).get("content") or ()
             self._logprobs += [token["logprob"] for token in told]
+            if told and len(told[-1]["top_logprobs"]) > 1:
+                self.alternatives = {t["id"]: t["logprob"] for t in told[-1]["top_logprobs"]}
         return self._stop.is_set()
 
     def completion(self) -> Completion:
@@ -264,23 +374,37 @@ def gguf_at(path: Path) -> Path:
     return found[0]
 
 
-def started(path: Path, socket: Path, key: str, context: int, parallel: int, threads: int) -> Any:
+def started(
+    path: Path,
+    adapters: Sequence[Path],
+    socket: Path,
+    key: str,
+    context: int,
+    parallel: int,
+    threads: int,
+    exact: bool = False,
+) -> Any:
     """llama.cpp's server with the model loaded; raises ModelError if it cannot be."""
     import xllamacpp
 
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(a), 0.0) for a in adapters]
     params.n_parallel = parallel
     params.n_ctx = context * parallel  # llama.cpp divides it among the slots
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     # On a CPU flash attention sums in 16 bits, and otherwise for other numbers of tokens and
     # threads: a greedy answer would depend on those, and on what was read before or beside it.
     params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    if exact:
+        params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
     params.verbosity = QUIET
     params.fit_params = False  # would load the model twice to guess sizes that are given here
     params.warmup = False
     params.cache_prompt = True
-    params.cache_ram_mib = PROMPT_CACHE_MIB
+    # llama.cpp puts a prompt back that another adapter has read (its issue 26207): with adapters
+    # there is only what a slot itself has read, which it forgets when another is chosen.
+    params.cache_ram_mib = 0 if adapters else PROMPT_CACHE_MIB
     params.ui = params.endpoint_slots = False
     params.n_threads_http = 2  # only the tokenizer is asked over HTTP
     params.api_keys = [key]
@@ -289,10 +413,26 @@ def started(path: Path, socket: Path, key: str, context: int, parallel: int, thr
     try:
         return xllamacpp.Server(params)
     except RuntimeError as error:
+        beside = "".join(f" with {adapter}" for adapter in adapters)
         raise ModelError(
-            f"{path}: llama.cpp cannot load it ({error}); it may be damaged, larger than the "
-            "memory, or of a kind this version does not know: fetch it again or choose another"
+            f"{path}{beside}: llama.cpp cannot load it ({error}); it may be damaged, larger than "
+            "the memory, or of a kind this version does not know: fetch it again or choose another"
         ) from None
+
+
+def ask(
+    server: Any, prompt: Prompt, wanted: Mapping[str, Any], tell: Callable[[Any], bool]
+) -> None:
+    """Have the server continue a string or answer a chat; ``tell`` is given what it says."""
+    if isinstance(prompt, str):
+        server.handle_completions({**wanted, "prompt": prompt}, tell)
+    else:
+        server.handle_chat_completions({**wanted, "messages": messages(prompt)}, tell)
+
+
+def messages(chat: Chat) -> list[dict[str, str]]:
+    """A chat in the words of the OpenAI API."""
+    return [{"role": message.role, "content": message.content} for message in chat]
 
 
 def connected(address: str, key: str) -> Any:

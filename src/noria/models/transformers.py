@@ -1,5 +1,6 @@
 """Says how likely a text is, with a causal language model in transformers, in float32."""
 
+import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -47,7 +48,8 @@ class TransformersScorer:
 
     Texts of similar length go through the model together, ``at_once`` tokens or a single text.
     Pairs with the same prompt are read as one text, so that the prompt is read once; a model that
-    does not read them so as it reads each alone (see ``packs``) is given each alone. Raises
+    does not read them so as it reads each alone (see ``packs``) is given each alone. ``adapter``: a
+    PEFT folder that changes the weights. Raises
     SourceError for a missing path and ModelError for one that cannot be loaded.
     """
 
@@ -58,20 +60,29 @@ class TransformersScorer:
         at_once: int = AT_ONCE,
         cache: Path | None = None,
         device: str = "cpu",
+        adapter: Path | None = None,
     ) -> None:
         if not path.exists():
             raise SourceError(f"{path}: no such model; check the path, or run: noria models pull")
         self._path = path
         folder = path if path.is_dir() else converted(path, cache or default_cache())
         self._tokenizer, self._model = loaded(folder)
+        if adapter is not None:
+            from noria.models.adapters import adapted
+
+            self._model = adapted(self._model, adapter)
+        self._adapter = adapter
         self._model.to(device)
         self._at_once, self._device = at_once, device
         self._lock = threading.Lock()  # tokenizers keep state during a call
 
     @property
     def fingerprint(self) -> str:
-        """Digest of the weights."""
-        return digest_of(self._path)
+        """Digest of the weights, and of the adapter's where there is one."""
+        base = digest_of(self._path)
+        if self._adapter is None:
+            return base
+        return hashlib.sha256(f"{base}\0{digest_of(self._adapter)}".encode()).hexdigest()
 
     @cached_property
     def packs(self) -> bool:

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
 from noria.errors import SourceError
-from noria.models.cache import CHUNK, hashed
 from noria.protocols import Progress
+from noria.store.content import CHUNK, hashed
 
 if TYPE_CHECKING:
     import httpx
