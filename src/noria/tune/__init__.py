@@ -1,0 +1,1 @@
+"""Fine-tunes the generator and the retriever on examples."""
