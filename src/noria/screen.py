@@ -58,13 +58,14 @@ class Bar:
         if self._bars is None:
             self._bars = bars()
             self._bars.start()
-        if stage not in self._tasks:
-            self._tasks[stage] = self._bars.add_task(escape(stage), total=total)
-        self._bars.update(self._tasks[stage], completed=done, total=total)
+        name = stage.partition(",")[0]  # what follows a comma is news of the same stage
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(escape(stage), total=total)
+        self._bars.update(self._tasks[name], description=escape(stage), completed=done, total=total)
 
     def _write(self, stage: str, done: int, total: int) -> None:
         now = self._clock()
-        began, first = self._began.setdefault(stage, (now, done))
+        began, first = self._began.setdefault(stage.partition(",")[0], (now, done))
         if now - self._told < SILENCE:
             return
         self._told = now
@@ -222,15 +223,22 @@ def legs(result: Mapping[str, Any]) -> None:
 
 def side_by_side(found: "Arms", page: Path) -> None:
     """The arms with the metric that decides and their costs, the advice, and where to read on."""
+    from noria.evaluate.report.forgot import short, told
+
     console = Console()
     table = Table("arm", found.primary, "95 % interval", "tokens a question", "seconds a question")
+    if found.forgetting:
+        table.add_column("forgetting")
     for name, arm in found.arms.items():
         by, each = arm.metrics.get(found.primary), max(1, arm.questions)
         figures = (f"{by.mean:.3f}", f"{by.low:.3f} to {by.high:.3f}") if by else ("-", "-")
         cells = (*figures, f"{arm.tokens / each:.0f}", f"{arm.seconds / each:.2f}")
-        table.add_row(escape(name), *cells)
+        more = (short(found.forgetting, name),) if found.forgetting else ()
+        table.add_row(escape(name), *cells, *more)
     console.print(table)
     console.print(found.advice, markup=False, highlight=False)
+    for line in told(found.forgetting) if found.forgetting else ():
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     for problem in found.problems[:LISTED]:
         console.print(f"  {problem}", style="yellow", markup=False, soft_wrap=True)
     if len(found.problems) > LISTED:

@@ -96,3 +96,39 @@ def test_a_language_that_is_set_is_used() -> None:
     llm = FakeLLM(["Das Wasser eines Flusses."])
     english = replace(answerer(llm, [RAD]), languages=("en",), abstain_below=0.0)
     assert english.answer(Query("7", "Was heben die Schöpfräder?")).citations == ()
+
+
+MILL = Item("p3", "Ben built the mill in 1850.", "mills.md")
+ROAD = Item("p4", "Cleo paved the road in 1861.", "roads.md")
+
+
+def reader(prompt: object) -> str:
+    """Answers what stands in its one passage, as a model that learnt to."""
+    shown = prompt[-1].content  # type: ignore[index]
+    return "Ben." if MILL.text in shown else "I don't know."
+
+
+def test_passages_are_read_one_after_another_until_one_answers() -> None:
+    llm = FakeLLM(reader)
+    at = replace(answerer(llm, [WHEEL, MILL, ROAD]), manner="in turn")
+    answer = at.answer(Query("7", "Who built the mill in 1850?"))
+    assert (answer.text, answer.abstained) == ("Ben.", False)
+    assert [c.item.id for c in answer.citations] == ["p3"]
+    asked = [prompt[-1].content for prompt in llm.prompts]  # type: ignore[union-attr]
+    assert [[i.id for i in (WHEEL, MILL, ROAD) if i.text in text] for text in asked] == [
+        ["p1"],
+        ["p3"],
+    ]
+
+
+def test_it_abstains_when_no_passage_answers() -> None:
+    llm = FakeLLM(reader)
+    at = replace(answerer(llm, [WHEEL, ROAD]), manner="in turn")
+    assert at.answer(Query("7", "Who built the mill?")).abstained
+    assert len(llm.prompts) == 2
+
+
+def test_together_one_refusal_is_the_answer() -> None:
+    llm = FakeLLM(lambda prompt: "I don't know.")
+    assert answerer(llm, [WHEEL, MILL]).answer(Query("7", "Who built the mill?")).abstained
+    assert len(llm.prompts) == 1

@@ -10,7 +10,7 @@ from noria.answer.grounding import Grounding, ground
 from noria.answer.prompt import SHOWN_TASK, TASK, build, harmless
 from noria.funnel.funnel import Funnel
 from noria.protocols import LLM, Encoder
-from noria.types import Answer, Candidate, Chat, Completion, Query, Sampling, Slate
+from noria.types import Answer, Candidate, Chat, Completion, Manner, Query, Sampling, Slate
 from noria.words import FALLBACK, spoken
 
 TURN_MARKS = 16  # tokens that a template puts around a turn of the chat
@@ -27,6 +27,7 @@ class Asked:
     """A question with what was found for it, and the prompt that was made of that.
 
     ``chat`` is None where nothing was found; ``shown``: the candidates that had room in it.
+    ``turn``: how many candidates were read alone before.
     """
 
     query: Query
@@ -34,6 +35,7 @@ class Asked:
     chat: Chat | None = None
     shown: tuple[Candidate, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict)
+    turn: int = 0
 
     def after(self, **seconds: float) -> "Asked":
         """The same, some steps later."""
@@ -46,7 +48,8 @@ class Answerer:
 
     ``abstain_below``: the confidence under which it says that it does not know. ``languages``:
     those that passages may be in; without any, all that there are stop words for. ``examples``:
-    turns of worked examples that stand before every question.
+    turns of worked examples that stand before every question. ``manner``: whether passages are read
+    together, or one after another until one of them answers; a model must have learnt the latter.
     """
 
     funnel: Funnel
@@ -58,6 +61,7 @@ class Answerer:
     abstain_below: float = 0.15
     languages: Sequence[str] = ()
     examples: Chat = ()
+    manner: Manner = "together"
 
     def answer(self, query: Query) -> Answer:
         """The answer to ``query``."""
@@ -78,17 +82,35 @@ class Answerer:
             return self.finish(asked, None)
         started = perf_counter()
         written = yield from self.llm.stream(asked.chat, self.sampling)
+        while (following := self.following(asked, written)) and following.chat:
+            asked = following
+            written = yield from self.llm.stream(following.chat, self.sampling)
         return self.finish(asked.after(generate=perf_counter() - started), written)
 
     def prepare(self, query: Query) -> Asked:
         """Find passages for ``query`` and put the prompt together; the model is not asked yet."""
         slate = self.funnel.search(query)
         asked = Asked(query, slate, timings={f"search.{k}": v for k, v in slate.timings.items()})
-        if not slate.candidates:
-            return asked
+        return self._shown(asked) if slate.candidates else asked
+
+    def following(self, asked: Asked, written: Completion) -> Asked | None:
+        """The same question with the next passage, where this one did not answer it, else None.
+
+        None also where passages are read together, or there is no other.
+        """
+        last = asked.turn + 1 == len(asked.slate.candidates)
+        if self.manner == "together" or last or not refused(tidy(written.text)):
+            return None
+        return self._shown(replace(asked, turn=asked.turn + 1))
+
+    def _shown(self, asked: Asked) -> Asked:
+        """The prompt with the passages whose turn it is."""
         started = perf_counter()
+        candidates = asked.slate.candidates
+        if self.manner == "in turn":
+            candidates = candidates[asked.turn : asked.turn + 1]
         task = SHOWN_TASK if self.examples else TASK
-        chat, shown = build(query.text, slate.candidates, self.llm.count, self._room(), task)
+        chat, shown = build(asked.query.text, candidates, self.llm.count, self._room(), task)
         chat = (*chat[:1], *self.examples, *chat[1:])
         return replace(asked, chat=chat, shown=shown).after(prompt=perf_counter() - started)
 
@@ -102,7 +124,7 @@ class Answerer:
         grounding = ground(asked.query.text, text, asked.shown, self.encoder, language)
         confidence = self._confidence(asked.query, asked.slate, grounding, language)
         asked = asked.after(ground=perf_counter() - started)
-        if not text or REFUSAL.match(text) or confidence < self.abstain_below:
+        if refused(text) or confidence < self.abstain_below:
             return self._abstain(asked, confidence, grounding.share)
         return Answer(
             id=f"a-{asked.query.id}",
@@ -147,6 +169,15 @@ class Answerer:
             index_version=asked.slate.version,
             timings=asked.timings,
         )
+
+
+def refused(text: str) -> bool:
+    """Whether a text says nothing, or that the passages do not answer.
+
+    >>> refused("I don't know."), refused("Ada dug it.")
+    (True, False)
+    """
+    return not text or bool(REFUSAL.match(text))
 
 
 def tidy(written: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from noria.errors import DataError
 from noria.evaluate.arms.arm import Arm
 from noria.evaluate.compare import compare
+from noria.evaluate.forgetting import asking
+from noria.evaluate.forgetting.asking import Outcomes
+from noria.evaluate.forgetting.models import Heard, forgetting
 from noria.evaluate.records import Record, numbered
 from noria.evaluate.report.report import METRICS, write
 from noria.evaluate.results import Comparison
@@ -32,15 +36,43 @@ def again(folder: Path) -> Comparison:
     for other in others:
         same_questions(paths[first], lines[first], paths[other], lines[other])
     records = {name: [record for _, record in found] for name, found in lines.items()}
+    general = remeasured(known.get("forgetting"), folder)
     comparison = compare(
         records,
         np.random.default_rng(known["about"].get("seed", 0)),
         known["about"],
         {name: configured(name, known["arms"][name]) for name in paths},
         known["problems"],
+        forgetting(general) if general else None,
     )
-    write(comparison, records, folder)
+    write(comparison, records, folder, {each.file: each.outcomes for each in general})
     return comparison
+
+
+def remeasured(told: Any, folder: Path) -> list[Heard]:
+    """What came of general questions, the base's first; nothing where they were not asked."""
+    if told is None:
+        return []
+    try:
+        base = Heard((), str(told["base"]), outcomes_in(folder, told["file"], int(told["planned"])))
+        others = [
+            Heard(tuple(map(str, m["arms"])), str(m["model"]), outcomes_in(folder, m["file"]))
+            for m in told["models"]
+        ]
+    except (TypeError, KeyError, ValueError, AttributeError):
+        raise DataError(
+            "'forgetting' is not what noria compare wrote; run noria compare again",
+            folder / METRICS,
+        ) from None
+    return [base, *others]
+
+
+def outcomes_in(folder: Path, name: Any, planned: int | None = None) -> Outcomes:
+    """What came of a model's general questions, of so many that were ``planned``."""
+    if not plain(name):
+        raise ValueError(name)
+    found = asking.read(folder, name)
+    return found if planned is None else replace(found, planned=planned)
 
 
 def configured(name: str, told: Mapping[str, Any]) -> Arm:

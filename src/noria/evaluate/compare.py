@@ -16,7 +16,7 @@ from noria.evaluate.questions import Task
 from noria.evaluate.records import Record
 from noria.evaluate.report.advice import advise
 from noria.evaluate.report.failures import sorted_failures
-from noria.evaluate.results import ArmResult, Comparison, Gap, Interval
+from noria.evaluate.results import ArmResult, Comparison, Forgetting, Gap, Interval
 from noria.evaluate.statistics.intervals import Measure, Values, fewer, gaps, intervals
 from noria.evaluate.statistics.power import detectable, deviation
 from noria.evaluate.statistics.slices import Sliced, slices
@@ -33,10 +33,12 @@ def compare(
     about: Mapping[str, Any],
     configured: Mapping[str, Arm],
     problems: Sequence[str] = (),
+    forgetting: Forgetting | None = None,
 ) -> Comparison:
     """The arms side by side. All must have answered the same questions, in the same order.
 
     ``about``: how they were run; ``configured``: the arms of these names, as far as they are known.
+    ``forgetting``: what the models behind them forgot, where it was measured.
     """
     first = next(iter(records.values()))
     size = len(first)
@@ -61,6 +63,7 @@ def compare(
         advice="",
         about={**about, "task": task},
         problems=tuple(dict.fromkeys((*problems, *sliced.problems))),  # those may be a report's
+        forgetting=forgetting,
     )
     return replace(found, advice=advise(found))
 

@@ -17,6 +17,7 @@ from noria.evaluate.arms.remember import Remembering, RememberingScorer
 from noria.evaluate.arms.respond import Respondent
 from noria.evaluate.arms.run import Run, run
 from noria.evaluate.compare import compare
+from noria.evaluate.forgetting.models import General, forgetting, heard
 from noria.evaluate.judge import judge as judge_pairs
 from noria.evaluate.metrics.confidence import threshold
 from noria.evaluate.metrics.text import normalized
@@ -74,12 +75,14 @@ def contest(
     seed: int = 0,
     about: Mapping[str, Any] = {},
     progress: Progress = silent,
+    general: General | None = None,
 ) -> Comparison:
     """Ask the arms the questions of ``file``, compare them, and write the report into ``folder``.
 
     Worked examples come from the file ``examples``, or from other folds of the questions.
     ``risk``: fit each arm's confidence below which to abstain to this share of wrong answers.
     ``ingested``: read what was ingested even where the questions bring passages of their own.
+    ``general``: measure also what the models behind the arms forgot.
     Raises DataError for a file without questions, UsageError where no arm can answer.
     """
     import numpy as np
@@ -94,6 +97,7 @@ def contest(
     respondents = ready(able, asked, () if ingested else read.passages, pool, placed)
     done = run(asked, respondents, clock, budget.seconds, progress)
     problems += [*left_out, *shortcomings(done, able, len(asked))]
+    measured = heard(general, clock, progress) if general else []
     told = {
         **about,
         **thresholds(done.records, risk, seed),
@@ -114,8 +118,9 @@ def contest(
         told,
         {arm.name: arm for arm in able},
         (*read.problems, *problems),
+        forgetting(measured) if measured else None,
     )
-    write(comparison, done.records, folder)
+    write(comparison, done.records, folder, {each.file: each.outcomes for each in measured})
     return comparison
 
 
@@ -259,7 +264,10 @@ def spelled(arm: Arm) -> str:
     'passages retrieved, worked examples 0, generator of the settings'
     """
     generator = without_credentials(arm.generator) or "of the settings"
-    return f"passages {arm.passages}, worked examples {arm.examples}, generator {generator}"
+    released = f", release {arm.release}" if arm.release else ""
+    return (
+        f"passages {arm.passages}, worked examples {arm.examples}, generator {generator}{released}"
+    )
 
 
 def named(file: Path) -> str:

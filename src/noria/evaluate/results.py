@@ -82,6 +82,62 @@ class ArmResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """One figure before and after, on the same ``n`` questions or documents.
+
+    ``difference``: accuracy, or nats a token, after minus before. ``p``: corrected for all figures
+    that are compared (Holm). ``worse``: beyond chance.
+    """
+
+    before: float
+    after: float
+    difference: float
+    low: float
+    high: float
+    n: int
+    p: float
+    worse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What a model can no longer do that the base can.
+
+    ``arms``: those that it writes for; ``model``: its fingerprint. ``sets``: the change in the
+    share of right answers; ``text``: that in nats a token of general texts, None where it is not
+    known. ``passes``: whether this is little enough, and ``why``; None where it is not known.
+    ``file``: what came of each question.
+    """
+
+    arms: tuple[str, ...]
+    model: str
+    sets: Mapping[str, Change]
+    text: Change | None
+    passes: bool | None
+    why: str
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgetting:
+    """General abilities of the ``base``, and what other models forgot.
+
+    ``sets``: the base's share of right answers on each set where that is beyond chance; ``text``:
+    its nats a token of general texts, over documents. ``dropped``: sets on which it guesses.
+    ``asked`` of ``planned`` questions and texts.
+    """
+
+    base: str
+    sets: Mapping[str, Interval]
+    text: Interval | None
+    dropped: tuple[str, ...]
+    models: tuple[Forgotten, ...]
+    asked: int
+    planned: int
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """Arms side by side, on one set of questions.
 
@@ -96,3 +152,4 @@ class Comparison:
     advice: str
     about: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    forgetting: Forgetting | None = None  # where it was measured

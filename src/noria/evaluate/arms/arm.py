@@ -15,6 +15,8 @@ class Arm:
     gold passage. For labelled tasks, what is retrieved are the nearest labelled examples.
     ``examples``: how many worked examples stand before the question, the same for all questions.
     ``generator``: the source of the model that writes; empty for the one of the settings.
+    ``objectives``: what the release that writes was tuned for, the first that there is; none: the
+    model as it was. ``release``: the id of that release, when it is known.
     """
 
     name: str
@@ -22,6 +24,8 @@ class Arm:
     examples: int = 0
     generator: str = ""
     about: str = ""
+    objectives: tuple[str, ...] = ()
+    release: str = ""
 
 
 BUILT_IN = {
@@ -31,9 +35,20 @@ BUILT_IN = {
         Arm("rag", "retrieved", about="the base model reads what is retrieved"),
         Arm("rag-fewshot", "retrieved", 3, about="as rag, after three worked examples"),
         Arm("oracle", "gold", about="the base model reads the gold passage"),
+        Arm(
+            "tuned",
+            about="the tuned model alone, closed book",
+            objectives=("sft", "radit", "raft"),
+        ),
+        Arm(
+            "tuned+rag",
+            "retrieved",
+            about="the tuned model reads what is retrieved",
+            objectives=("radit", "raft", "sft"),
+        ),
     )
 }
-COMING = ("tuned", "tuned+rag", "reader")  # arms that need a release
+COMING = ("reader",)  # arms that this version does not have yet
 
 
 def chosen(names: Sequence[str], configured: Mapping[str, ArmSettings]) -> tuple[Arm, ...]:
@@ -47,7 +62,14 @@ def chosen(names: Sequence[str], configured: Mapping[str, ArmSettings]) -> tuple
     if taken := sorted({*BUILT_IN, *COMING} & configured.keys()):
         raise UsageError(f"arms.{taken[0]}: this name has a meaning of its own; choose another")
     own = {
-        name: Arm(name, each.passages, each.examples, each.generator, each.about)
+        name: Arm(
+            name,
+            each.passages,
+            each.examples,
+            each.generator,
+            each.about,
+            release=each.release,
+        )
         for name, each in configured.items()
     }
     known = {**BUILT_IN, **own}
@@ -56,8 +78,8 @@ def chosen(names: Sequence[str], configured: Mapping[str, ArmSettings]) -> tuple
     for name in names:
         if name in COMING:
             raise UsageError(
-                f"arm {name!r} needs a tuned release, which this version cannot make yet; "
-                f"an [arms.NAME] in noria.toml with a generator of its own compares any model"
+                f"arm {name!r} is not in this version yet; an [arms.NAME] in noria.toml with a "
+                f"generator of its own compares any model"
             )
         if name not in known:
             raise UsageError(f"unknown arm {name!r}; known: {', '.join(known)}")

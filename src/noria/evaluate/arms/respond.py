@@ -1,6 +1,6 @@
 """An arm, ready to be asked: from a question to a prompt, and from what was written to a record."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
@@ -21,6 +21,7 @@ from noria.types import (
     Completion,
     Item,
     Likelihood,
+    Manner,
     Message,
     Prompt,
     Query,
@@ -57,7 +58,7 @@ class Respondent:
     """Answers questions as ``arm`` says.
 
     ``funnel`` retrieves, or hands out the gold passage. ``scorer`` says how likely each choice is;
-    only questions with choices need it. ``groups``: the reader's.
+    only questions with choices need it. ``groups``: the reader's. ``manner``: how it reads.
     """
 
     arm: Arm
@@ -67,6 +68,7 @@ class Respondent:
     scorer: RememberingScorer | None
     examples: Examples
     groups: frozenset[str] = frozenset()
+    manner: Manner = "together"
 
     def warm(self, questions: Sequence[Question]) -> None:
         """Embed what all arms of a run share, so that none of them is charged with it."""
@@ -83,40 +85,72 @@ class Respondent:
         return replace(prepared, seconds=perf_counter() - started)
 
     def respond(self, prepared: Sequence[Prepared], tell: "Tell") -> list[Record]:
-        """The records of prepared questions, in their order; ``tell`` hears how many are there."""
+        """The records of prepared questions, in their order.
+
+        ``tell`` hears how many have been answered, some of which may be asked again.
+        """
+        asked = dict(enumerate(prepared))
         written = {
             place: self._chosen(each)
-            for place, each in enumerate(prepared)
+            for place, each in asked.items()
             if each.question.task == "choice" and each.prompt is not None
         }
-        scored = len(written)
-        for sampling, places in grouped(prepared, written):
-            asked = [prepared[place].prompt for place in places]
+        waiting = [place for place in asked if place not in written and asked[place].prompt]
+        while waiting:
+            again = []
+            for place, answer in self._written(asked, waiting, len(asked) - len(waiting), tell):
+                written[place] = added(written.get(place), answer)
+                following = self._following(asked[place], answer)
+                if following:
+                    asked[place] = following
+                    again.append(place)
+            waiting, tell = again, unheard
+        return [self._record(each, written.get(place)) for place, each in asked.items()]
+
+    def _written(
+        self, asked: Mapping[int, Prepared], places: Sequence[int], settled: int, tell: "Tell"
+    ) -> Iterator[tuple[int, Written]]:
+        """What the model writes to the prompts at ``places``; those alike in sampling together."""
+        for sampling, some in grouped(asked, places):
+            prompts = [prompt for place in some if (prompt := asked[place].prompt) is not None]
             answers = self.writer.write(
-                [prompt for prompt in asked if prompt is not None],
+                prompts,
                 sampling,
-                lambda count, before=scored: tell(before + count),  # type: ignore[misc]
+                lambda count, before=settled: tell(before + count),  # type: ignore[misc]
             )
-            scored += len(places)
-            written |= dict(zip(places, answers, strict=True))
-        return [self._record(each, written.get(place)) for place, each in enumerate(prepared)]
+            settled += len(some)
+            yield from zip(some, answers, strict=True)
+
+    def _following(self, prepared: Prepared, written: Written) -> Prepared | None:
+        """The same question with the next passage, where the arm reads one after another."""
+        if prepared.asked is None or written.completion is None:
+            return None
+        answerer = self._reader(prepared.question)
+        asked = answerer.following(prepared.asked, written.completion)
+        return self._put(prepared.question, asked, answerer) if asked else None
 
     def _reading(self, question: Question) -> Prepared:
         """As ``noria ask`` reads, after the arm's worked examples."""
-        answerer = replace(
+        answerer = self._reader(question)
+        asked = answerer.prepare(Query(question.id, question.text, groups=self.groups))
+        return self._put(question, asked, answerer)
+
+    def _reader(self, question: Question) -> Answerer:
+        """What reads for this arm."""
+        return replace(
             self.answerer,
             funnel=self.funnel,
             llm=self.writer.llm,
             examples=self._worked(question),
+            manner=self.manner,
         )
-        text = question.text
-        if question.task == "choice":
-            text += f"\n{prompts.options(question)}"
-        query = Query(question.id, question.text, groups=self.groups)
-        asked = answerer.prepare(query)
+
+    def _put(self, question: Question, asked: Asked, answerer: Answerer) -> Prepared:
+        """A question as it is put to the model, with what it is shown."""
         if asked.chat is None:
             return Prepared(question, None, answerer.sampling, Shown(found=False), asked)
-        if text != question.text:  # what is searched for are not the choices
+        if question.task == "choice":  # what is searched for are not the choices
+            text = f"{question.text}\n{prompts.options(question)}"
             asked = replace(asked, chat=with_question(asked.chat, question.text, text))
         found = holds(question, asked.shown)
         ids = tuple(c.item.id for c in asked.shown)
@@ -219,15 +253,30 @@ class Respondent:
 Tell = Callable[[int], None]
 
 
+def unheard(count: int) -> None:
+    """Nobody listens."""
+
+
 def grouped(
-    prepared: Sequence[Prepared], settled: Collection[int]
+    asked: Mapping[int, Prepared], places: Sequence[int]
 ) -> list[tuple[Sampling, list[int]]]:
-    """The places of the prompts that are still to be written, by how they are to be written."""
+    """The places, by how their prompts are to be written."""
     groups: dict[Sampling, list[int]] = {}
-    for place, each in enumerate(prepared):
-        if place not in settled and each.prompt is not None:
-            groups.setdefault(each.sampling, []).append(place)
+    for place in places:
+        groups.setdefault(asked[place].sampling, []).append(place)
     return list(groups.items())
+
+
+def added(before: Written | None, last: Written) -> Written:
+    """The last of several answers to a question, at the cost of all."""
+    if before is None or before.completion is None or last.completion is None:
+        return last
+    completion = replace(
+        last.completion,
+        prompt_tokens=before.completion.prompt_tokens + last.completion.prompt_tokens,
+        completion_tokens=before.completion.completion_tokens + last.completion.completion_tokens,
+    )
+    return Written(completion, before.seconds + last.seconds, last.error)
 
 
 def likeliest(

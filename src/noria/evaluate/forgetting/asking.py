@@ -136,12 +136,16 @@ def planned(suite: Suite, per_set: int = PER_SET, pieces: int = PIECES) -> list[
     """What is asked, each set spread evenly over the whole: a beginning of it is a fair sample.
 
     The ids are digests, so that the questions with the first ones are as good as drawn by lot.
+    Of a file of texts no more ``pieces`` are read than questions of a set are asked.
     """
     groups: list[list[Task]] = [
         [(name, each) for each in sorted(asked, key=lambda each: each.id)[:per_set]]
         for name, asked in suite.sets.items()
     ]
-    groups += [[(name, each) for each in texts[:pieces]] for name, texts in suite.texts.items()]
+    groups += [
+        [(name, each) for each in texts[: min(pieces, per_set)]]
+        for name, texts in suite.texts.items()
+    ]
     return spread(groups)
 
 
@@ -193,14 +197,18 @@ def rounds(tasks: Iterable[T], size: int) -> Iterator[list[T]]:
 def write(outcomes: Outcomes, folder: Path) -> None:
     """Write what came of each question and piece, a JSON object a line."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / OUTCOMES).open("w", encoding="utf-8") as file:
-        for each in all_of(outcomes):
-            file.write(json.dumps(asdict(each), ensure_ascii=False) + "\n")
+    (folder / OUTCOMES).write_text(lines(outcomes), encoding="utf-8")
 
 
-def read(folder: Path) -> Outcomes:
-    """What ``write`` wrote; raises DataError."""
-    path = folder / OUTCOMES
+def lines(outcomes: Outcomes) -> str:
+    """What came of each question and piece, a JSON object a line."""
+    each = (json.dumps(asdict(each), ensure_ascii=False) for each in all_of(outcomes))
+    return "".join(f"{line}\n" for line in each)
+
+
+def read(folder: Path, name: str = OUTCOMES) -> Outcomes:
+    """What ``write`` wrote, or what is in another file of the folder; raises DataError."""
+    path = folder / name
     chosen: list[Chosen] = []
     heard: list[Heard] = []
     try:

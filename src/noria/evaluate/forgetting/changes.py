@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from noria.evaluate.forgetting.asking import Chosen, Heard, Outcomes
-from noria.evaluate.results import Interval
+from noria.evaluate.results import Change, Interval
 from noria.evaluate.statistics.chance import LEVEL
 from noria.evaluate.statistics.intervals import Measure, gap, interval, mean_of, p_values
 from noria.evaluate.statistics.slices import holm
@@ -57,24 +57,6 @@ class Reading:
     def perplexity(self) -> float:
         """The number of tokens between which the model is, as it were, undecided."""
         return math.exp(self.nats)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One figure before and after, on the same ``n`` questions or documents.
-
-    ``difference``: accuracy, or nats a token, after minus before. ``p``: corrected for all figures
-    that are compared (Holm). ``worse``: beyond chance.
-    """
-
-    before: float
-    after: float
-    difference: float
-    low: float
-    high: float
-    n: int
-    p: float
-    worse: bool = False
 
 
 def abilities(outcomes: Outcomes) -> dict[str, Ability]:

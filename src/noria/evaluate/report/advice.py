@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from noria.evaluate.questions import READING
+from noria.evaluate.report import forgot
 from noria.evaluate.report.choose import (
     as_named,
     asked,
@@ -88,6 +89,7 @@ def advise(comparison: Comparison) -> str:
         *mistakes(comparison, chosen),
         *served(comparison, chosen),
         *cost(comparison, chosen),
+        *forgot.sentences(comparison),
     ]
     return " ".join(sentences)
 

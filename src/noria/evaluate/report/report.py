@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from noria.errors import DataError
+from noria.evaluate.forgetting.asking import Outcomes, lines
 from noria.evaluate.records import Record, written
 from noria.evaluate.report.advice import advise, headline
 from noria.evaluate.report.view import view
-from noria.evaluate.results import Comparison
+from noria.evaluate.results import Comparison, Forgetting
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -33,7 +34,8 @@ def report(comparison: Comparison, records: Mapping[str, Sequence[Record]]) -> s
     Raises ValueError where an example of a failure is not among them.
     """
     files = {name: file_name(name) for name in comparison.arms}
-    page = template().render(view(comparison, records), files=files)
+    general = files_of(comparison.forgetting) if comparison.forgetting else []
+    page = template().render(view(comparison, records), files=files, general_files=general)
     # half a surrogate pair is no text, but a question may hold one
     return page.lstrip().encode("utf-8", "replace").decode("utf-8")
 
@@ -70,19 +72,23 @@ def as_json(comparison: Comparison, folder: Path) -> dict[str, Any]:
         "primary": comparison.primary,
         "about": dict(comparison.about),
         "problems": list(comparison.problems),
+        "forgetting": asdict(comparison.forgetting) if comparison.forgetting else None,
         "files": {name: file_name(name) for name in comparison.arms},
     })  # fmt: skip
     return told
 
 
 def write(
-    comparison: Comparison, records: Mapping[str, Sequence[Record]], folder: Path
+    comparison: Comparison,
+    records: Mapping[str, Sequence[Record]],
+    folder: Path,
+    general: Mapping[str, Outcomes] = {},
 ) -> dict[str, Any]:
     """Fill ``folder``, made where it is missing, and give what ``metrics.json`` holds.
 
     Each file is written under another name and renamed; ``metrics.json`` comes last, so that where
-    it is, all is. One that is there already goes first. Raises DataError where two arms would write
-    the same file.
+    it is, all is. One that is there already goes first. ``general``: what came of general
+    questions, by the names of the files. Raises DataError where two arms would write the same file.
     """
     names = [file_name(name).casefold() for name in comparison.arms]  # as some disks see them
     if len(set(names)) < len(names):
@@ -91,6 +97,8 @@ def write(
     (folder / METRICS).unlink(missing_ok=True)
     for name in comparison.arms:
         replaced(folder / file_name(name), written(records.get(name, ())))
+    for name, outcomes in general.items():
+        replaced(folder / name, lines(outcomes))
     replaced(folder / PAGE, report(comparison, records))
     metrics = as_json(comparison, folder)
     text = json.dumps(metrics, ensure_ascii=False, indent=1, default=str, allow_nan=False)
@@ -105,6 +113,11 @@ def file_name(arm: str) -> str:
     ('answers.tuned+rag.jsonl', 'answers...%2Fx.jsonl')
     """
     return f"answers.{quote(arm, safe='+')}.jsonl"
+
+
+def files_of(forgetting: Forgetting) -> list[str]:
+    """The files of what came of general questions, the base's first."""
+    return [forgetting.file, *(model.file for model in forgetting.models)]
 
 
 def replaced(path: Path, text: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from noria.evaluate.records import Record
-from noria.evaluate.report import charts
+from noria.evaluate.report import charts, forgot
 from noria.evaluate.report.advice import advise, headline
 from noria.evaluate.report.choose import is_gold, seconds, tokens
 from noria.evaluate.report.failures import KINDS
@@ -78,6 +78,7 @@ def view(comparison: Comparison, records: Mapping[str, Sequence[Record]]) -> dic
         "kinds": [(i, kind) for i, kind in enumerate((RIGHT, *kinds(arms))) if kind],
         "curves": confidence(arms),
         "tables": tables(arms),
+        "forgetting": forgot.table(comparison.forgetting) if comparison.forgetting else None,
         "gaps": [(g, gap_text(g), figure(g.detectable)) for g in comparison.differences],
         "slices": slices(arms),
         "served_worse": sum(each.worse for arm in arms for each in arm.slices),
