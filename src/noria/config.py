@@ -96,13 +96,15 @@ class ArmSettings:
     """A way to answer that ``noria compare`` can try, by its name in ``[arms.NAME]``.
 
     ``passages``: none, retrieved or gold; ``examples``: worked examples that stand before each
-    question; ``generator``: a source, empty for the one of ``[models]``.
+    question; ``generator``: a source, empty for the one of ``[models]``; ``release``: the id of a
+    tuned release that answers instead.
     """
 
     passages: str = "retrieved"
     examples: int = 0
     generator: str = ""
     about: str = ""
+    release: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +326,7 @@ TEMPLATE = f"""\
 # passages = "…"                   # none, retrieved or gold
 # examples = …                     # worked examples before each question, such as 3
 # generator = "…"                  # a source or URL; empty: the generator above
+# release = "…"                    # a tuned release that answers instead
 
 [store]
 # url = ""                         # empty: SQLite in the home folder; or postgresql+psycopg://…

@@ -184,7 +184,7 @@ def test_a_threshold_is_fitted_on_other_documents_than_it_is_measured_on(
 def test_what_cannot_be_compared_is_refused(file, desk, monkeypatch, capsys) -> None:
     for words, said in [
         (["--arms", "base,rga"], "unknown arm 'rga'"),
-        (["--arms", "tuned"], "tuned release"),
+        (["--arms", "tuned"], "needs a release tuned for sft"),
         (["--arms", "base,base"], "named twice"),
         (["--arms", ","], "no arms"),
     ]:

@@ -4,7 +4,18 @@ import sys
 
 import typer
 
-from noria.cli import compare, documents, measure, models, start, synthesize
+from noria.cli import (
+    compare,
+    data,
+    documents,
+    measure,
+    models,
+    quantize,
+    releases,
+    start,
+    synthesize,
+    tune,
+)
 from noria.errors import NoriaError, UsageError
 
 app = typer.Typer(
@@ -18,6 +29,10 @@ for command in (start.demo, start.init, documents.ingest, documents.search, docu
     app.command()(command)
 app.command()(compare.compare)
 app.command()(synthesize.synthesize)
+app.command()(tune.tune)
+app.command()(quantize.quantize)
+app.add_typer(data.app, name="data")
+app.add_typer(releases.app, name="releases")
 measure.app.command("report")(compare.report)
 app.add_typer(models.app, name="models")
 app.add_typer(measure.app, name="evaluate")

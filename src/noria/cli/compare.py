@@ -7,9 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from noria.cli.options import Config, Debug, Groups, Home, Json, house, progress, show
+from noria.cli import measure
+from noria.cli.options import (
+    Config,
+    Debug,
+    Groups,
+    Home,
+    Json,
+    complain,
+    house,
+    progress,
+    show,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from noria.build import House
+    from noria.evaluate.arms.arm import Arm
     from noria.evaluate.results import Comparison
 
 
@@ -43,6 +58,24 @@ def compare(
         float | None,
         typer.Option("--risk", min=0, max=1, help="Fit the confidence to abstain below to this."),
     ] = None,
+    release: Annotated[
+        list[str] | None,
+        typer.Option("--release", help="What tuned arms answer with.", show_default="the newest"),
+    ] = None,
+    general: Annotated[
+        bool, typer.Option("--general", help="Measure also what tuned models forgot.")
+    ] = False,
+    general_data: Annotated[
+        Path | None,
+        typer.Option(
+            "--general-data",
+            help="Folder of general questions; implies --general.",
+            show_default="$NORIA_DATA/general",
+        ),
+    ] = None,
+    general_per_set: Annotated[
+        int, typer.Option("--general-per-set", min=1, help="How many questions of each set.")
+    ] = 400,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws samples and intervals.")] = 0,
     json: Json = False,
     config: Config = None,
@@ -57,7 +90,13 @@ def compare(
 
     with progress() as tell:
         at = house(config, home, tell)
-        some = chosen([name.strip() for name in arms.split(",") if name.strip()], at.settings.arms)
+        names = [name.strip() for name in arms.split(",") if name.strip()]
+        some = at.released(chosen(names, at.settings.arms), release or [])
+        asked = None
+        if general or general_data:
+            questions_at = general_data or measure.general_data("--general-data")
+            asked = measure.general_of(at, some, questions_at, general_per_set)
+        known = learnt_from(at, some, questions)
         folder = out or at.settings.home / "reports" / named(questions)
         found = contest(
             questions,
@@ -71,13 +110,34 @@ def compare(
             judge=at.judge_of(judge) if judge else None,
             risk=risk,
             seed=seed,
-            about={"date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", **at.told()},
+            about={
+                "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+                **at.told(),
+                **{f"questions that {name} learnt from": n for name, n in known.items()},
+            },
             progress=tell,
+            general=asked,
+        )
+    for name, count in known.items():
+        complain(
+            f"arm {name!r} learnt from {count} of these questions, or from nearly the same; "
+            "its figures prove nothing: ask others"
         )
     if json:
         show(as_json(found, folder), json)
     else:
         told(found, folder)
+
+
+def learnt_from(at: "House", arms: "Sequence[Arm]", file: Path) -> dict[str, int]:
+    """How many of the questions each tuned arm has learnt from, where it has."""
+    from noria.evaluate.questions import read
+    from noria.tune.seen import seen
+
+    tuned = [arm for arm in arms if arm.release]
+    questions = read(file).asked if tuned else ()
+    found = {arm.name: len(seen(at.registry, arm.release, questions)) for arm in tuned}
+    return {name: count for name, count in found.items() if count}
 
 
 def report(

@@ -3,12 +3,19 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from noria.cli.options import Config, Debug, Home, Json, complain, house, progress, show
 from noria.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from noria.build import House
+    from noria.evaluate.arms.arm import Arm
+    from noria.evaluate.forgetting.models import General, Speaker
 
 LISTED = 20  # problems that are told one by one
 
@@ -64,6 +71,10 @@ def evaluate_general(
         Path | None,
         typer.Option("--out", help="Where to write it.", show_default="a new one in the home"),
     ] = None,
+    release: Annotated[
+        str | None,
+        typer.Option("--release", help="Of what was tuned.", show_default="the model as it was"),
+    ] = None,
     per_set: Annotated[
         int, typer.Option("--per-set", min=1, help="How many questions of each set.")
     ] = 400,
@@ -79,13 +90,18 @@ def evaluate_general(
     from time import monotonic
 
     from noria.evaluate.forgetting.general import evaluate, plan, told
+    from noria.store.versions import version
 
     with progress() as tell:
         at = house(config, home, tell)
         new = at.settings.home / "evaluations" / f"general-{datetime.now(UTC):%Y%m%d-%H%M%S}"
         planned = plan(data or general_data(), out or new, per_set, against)
-        about = {"model": at.scorer.fingerprint, "generator": at.settings.models.generator}
-        result = evaluate(planned, at.scorer, monotonic, max_seconds, about, tell)
+        generator = at.settings.models.generator
+        tuned = version(at.registry, release) if release else None
+        scorer = at.scorer_of(generator, tuned) if tuned else at.scorer
+        about = {"model": scorer.fingerprint, "generator": generator}
+        about |= {"release": tuned.id} if tuned else {}
+        result = evaluate(planned, scorer, monotonic, max_seconds, about, tell)
     for problem in result["problems"][:LISTED]:
         complain(problem)
     if len(result["problems"]) > LISTED:
@@ -93,11 +109,50 @@ def evaluate_general(
     show(result, json, told(result))
 
 
-def general_data() -> Path:
+def general_data(option: str = "--data") -> Path:
     """The folder of general questions that the environment names; raises UsageError."""
     if not os.environ.get("NORIA_DATA"):
         raise UsageError(
             "no questions to ask: Noria ships none, for they have licences of their own; "
-            "name a folder with --data (docs/forgetting.md says what it holds)"
+            f"name a folder with {option} (docs/forgetting.md says what it holds)"
         )
     return Path(os.environ["NORIA_DATA"]) / "general"
+
+
+def general_of(at: "House", arms: "Sequence[Arm]", data: Path, per_set: int) -> "General":
+    """What is asked of the models behind ``arms``; raises UsageError for one that cannot be asked.
+
+    Nothing is loaded yet. Raises DataError for data that cannot be read.
+    """
+    from noria.evaluate.arms.remember import Memory
+    from noria.evaluate.forgetting.models import General
+    from noria.evaluate.forgetting.suite import read
+
+    return General(
+        read(data),
+        speaker(at, "", ""),
+        {arm.name: speaker(at, arm.generator, arm.release) for arm in arms},
+        Memory(at.settings.home / "evaluations" / "answers.db"),
+        per_set,
+    )
+
+
+def speaker(at: "House", source: str, release: str) -> "Speaker":
+    """The model from ``source``, as ``release`` changed it; empty for the settings', unchanged."""
+    from noria.evaluate.forgetting.models import Speaker
+    from noria.models.sources import digest_of, fetch, parse
+    from noria.store.versions import version
+
+    own = at.settings.models.generator
+    wanted = source or own
+    at.scorable(wanted)
+    tuned = version(at.registry, release) if release else None
+    if wanted == own:
+        base = at.parts["base"]
+    else:
+        base = digest_of(fetch(parse(wanted), pins=at.settings.models.sha256, progress=at.progress))
+    if tuned is None or not (tuned.adapter or tuned.model):  # tuned was the retriever alone
+        return Speaker(base, lambda: at.scorer_of(wanted))
+    at.stands_on(wanted, tuned)
+    part = tuned.release.parts["model" if tuned.model else "adapter"]
+    return Speaker(f"{base} {part}", lambda: at.scorer_of(wanted, tuned))

@@ -21,8 +21,10 @@ def models_list(
 ) -> None:
     """Sources, digests, sizes, and whether they are cached."""
     from noria.models.sources import describe
+    from noria.models.whole import stored
 
-    found = describe(house(config, home).settings)
+    at = house(config, home)
+    found = describe(at.settings, releases=lambda release: stored(at.registry, release))
     if json:
         show({"models": [{**asdict(w), "path": str(w.path or "")} for w in found]}, json)
     else:
@@ -41,12 +43,19 @@ def models_pull(
 ) -> None:
     """Fetch the weights into the cache, and verify them."""
     from noria.models.sources import ROLES, pull
+    from noria.models.whole import stored
 
     wanted = [known for known in ROLES if not role or known in role]
     if unknown := set(role or ()) - set(ROLES):
         raise UsageError(f"unknown role {sorted(unknown)[0]!r}; known: {', '.join(ROLES)}")
     with progress() as tell:
-        found = pull(house(config, home).settings, wanted, progress=tell)
+        at = house(config, home)
+        found = pull(
+            at.settings,
+            wanted,
+            progress=tell,
+            releases=lambda release: stored(at.registry, release),
+        )
     if json:
         show({"models": [{**asdict(w), "path": str(w.path or "")} for w in found]}, json)
     else:

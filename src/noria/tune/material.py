@@ -1,0 +1,122 @@
+"""From a file of examples to those to learn from, those held out, and the texts they are about."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from noria.errors import UsageError
+from noria.evaluate import beir
+from noria.evaluate.sample import by_importance
+from noria.jobs import silent
+from noria.protocols import Progress
+from noria.tune.data import read as reading
+from noria.tune.data.repeats import leaks
+from noria.tune.data.split import split
+from noria.tune.data.store import dataset
+from noria.tune.examples import Dataset, Example
+from noria.types import Document
+
+HELD_OUT = 256  # examples that are held out at most: enough to see a loss rise
+LISTED = 1000  # characters of a title
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is learnt from and what is held out, with what was wrong.
+
+    ``whole``: both, as the data set that the release names. ``texts``: the contexts that come with
+    the examples, from which passages are retrieved; empty where examples bring none.
+    """
+
+    whole: Dataset
+    train: tuple[Example, ...]
+    held_out: tuple[Example, ...]
+    texts: tuple[Document, ...]
+    problems: tuple[str, ...] = ()
+
+
+def gathered(
+    file: Path,
+    held_out: Path | None,
+    share: float,
+    most: int | None,
+    seed: int,
+    progress: Progress = silent,
+) -> Material:
+    """The material in ``file``; held out is ``share`` of it, or what the file ``held_out`` holds.
+
+    ``most``: examples to learn from at most, a stratified sample of them. Examples to learn from
+    that are held out too, word for word or nearly, are left out and told. Raises DataError for a
+    file without examples, UsageError where none can be held out.
+    """
+    progress("reading", 0, 2)
+    found = reading.read(file)
+    problems = list(found.problems)
+    if held_out is None:
+        train, apart = split(found.examples, share, seed)
+    else:
+        other = reading.read(held_out)
+        problems += other.problems
+        train, apart = without(found.examples, other.examples, problems)
+    progress("reading", 2, 2)
+    train, apart = sampled(train, most, seed), sampled(apart, HELD_OUT, seed)
+    if not train or not apart:
+        raise UsageError(
+            f"{len(train)} examples to learn from and {len(apart)} held out; expected some of each"
+        )
+    whole = dataset((*train, *apart))
+    return Material(whole, train, apart, texts((*found.examples, *apart)), tuple(problems))
+
+
+def without(
+    examples: Sequence[Example], apart: Sequence[Example], problems: list[str]
+) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    """The examples that are not in ``apart`` too, whose ids are made its own; what left is told."""
+    leaked = leaks(examples, apart)
+    places = leaked.exact.keys() | leaked.near.keys()
+    if places:
+        problems.append(
+            f"{len(places)} examples are held out too ({len(leaked.exact)} word for word); "
+            "they are not learnt from"
+        )
+    kept = tuple(each for place, each in enumerate(examples) if place not in places)
+    taken = {each.id for each in kept}
+    renamed = tuple(
+        replace(each, question=replace(each.question, id=f"held out {each.id}"))
+        if each.id in taken
+        else each
+        for each in apart
+    )
+    return kept, renamed
+
+
+def sampled(examples: Sequence[Example], most: int | None, seed: int) -> tuple[Example, ...]:
+    """At most so many, by importance: of each stratum its share, in the order that they had.
+
+    Examples on one text are taken together as far as they go, since they are read together.
+    """
+    if most is None or len(examples) <= most:
+        return tuple(examples)
+    texts: dict[str, list[Example]] = {}
+    for each in examples:
+        texts.setdefault(each.question.context or each.id, []).append(each)
+    first = {group[0].id: group for group in texts.values()}
+    order = by_importance([group[0].question for group in texts.values()], seed)
+    kept: set[str] = set()
+    for question in order:
+        for each in first[question.id]:
+            if len(kept) < most:
+                kept.add(each.id)
+    return tuple(each for each in examples if each.id in kept)
+
+
+def texts(examples: Sequence[Example]) -> tuple[Document, ...]:
+    """The distinct contexts, each as the document that its questions name."""
+    found: dict[str, Document] = {}
+    for each in examples:
+        question = each.question
+        if question.context is not None:
+            name = question.documents[0] if question.documents else question.id
+            title = question.slice.get("article", "").replace("_", " ")
+            found.setdefault(name, beir.document(name, title, question.context))
+    return tuple(found.values())

@@ -1,0 +1,96 @@
+"""Teaches the generator to read what is retrieved: RA-DIT's LM-ft (Lin et al. 2023, section 2.2).
+
+Each of the best passages that retrieval finds makes a lesson of its own; or the whole slate makes
+one, where that is what will be served. Where the paper teaches to answer from whatever was found,
+even when it does not hold the answer, this teaches to abstain, in a bounded share of the lessons:
+in service the next passage is read then.
+
+Questions on one text share the passages that are found for them together, so that each passage is
+read once for all of them (``pack``).
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from noria.answer.answerer import Answerer
+from noria.answer.prompt import build
+from noria.errors import NoriaError
+from noria.evaluate.arms.respond import holds
+from noria.funnel.funnel import Funnel
+from noria.jobs import silent
+from noria.protocols import Progress
+from noria.tune.examples import Example
+from noria.tune.raft import STAGE, found_for, together
+from noria.tune.render import Lesson, Renderer
+from noria.tune.sft import ABSTENTION, Lessons
+from noria.types import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read. ``alone``: passages that make a lesson of their own; ``slate``: of the slate.
+
+    ``slated``: the share of texts whose questions see a slate too, which takes four times as long
+    to read. ``abstaining``: the share of lessons on passages
+    without the answer, at most.
+    """
+
+    alone: int = 3
+    slate: int = 4
+    slated: float = 0.0
+    abstaining: float = 0.2
+    seed: int = 0
+
+
+def radit(
+    examples: Sequence[Example],
+    answerer: Answerer,
+    funnel: Funnel,
+    renderer: Renderer,
+    reading: Reading = Reading(),
+    progress: Progress = silent,
+) -> Lessons:
+    """The lessons of each example, on what ``funnel`` finds for it."""
+    answered: list[Lesson] = []
+    abstaining: list[Lesson] = []
+    problems: list[str] = []
+    done, chance = 0, random.Random(reading.seed)
+    for group in together(examples):
+        done += len(group)
+        progress(STAGE, done, len(examples))
+        shown_to = list(slates(found_for(group, funnel), reading, chance))
+        for example in group:
+            for name, shown in shown_to:
+                lacking = holds(example.question, shown) is not True
+                wanted = ABSTENTION if lacking else example.response
+                try:
+                    chat, _ = build(
+                        example.question.text, shown, answerer.llm.count, answerer.prompt_tokens
+                    )
+                    id = f"{example.id} {name}"
+                    lesson = renderer.lesson(id, chat, wanted, example.weight)
+                except NoriaError as error:
+                    problems.append(str(error))
+                    continue
+                (abstaining if lacking else answered).append(lesson)
+    kept = bounded(abstaining, len(answered), reading)
+    return Lessons((*answered, *kept), tuple(problems))
+
+
+def slates(
+    found: Sequence[Candidate], reading: Reading, chance: random.Random
+) -> Iterator[tuple[str, list[Candidate]]]:
+    """The slate as it is served, in some cases, then each of the best passages alone."""
+    if reading.slate and chance.random() < reading.slated:
+        yield "slate", list(found[: reading.slate])
+    for place, candidate in enumerate(found[: reading.alone]):
+        yield f"passage {place + 1}", [candidate]
+
+
+def bounded(abstaining: Sequence[Lesson], answered: int, reading: Reading) -> list[Lesson]:
+    """As many of the lessons that abstain as their share allows, drawn by the seed."""
+    most = round(answered * reading.abstaining / (1 - reading.abstaining))
+    if len(abstaining) <= most:
+        return list(abstaining)
+    return random.Random(reading.seed).sample(list(abstaining), most)

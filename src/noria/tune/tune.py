@@ -1,0 +1,358 @@
+"""One tuning, from a file of examples to a registered release."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from noria.errors import UsageError
+from noria.jobs import locked, silent
+from noria.protocols import Clock, Progress
+from noria.store.content import remove, write_json
+from noria.store.mirror import Mirrored, mirror
+from noria.store.releases import Run, environment, made
+from noria.tune import weights
+from noria.tune.asked import Taught, taught_of
+from noria.tune.curve import Curve, curve_of
+from noria.tune.data.store import write
+from noria.tune.estimate import Estimate, Pace, estimate, measured, prior, probe, refused, shaped
+from noria.tune.machine import machine
+from noria.tune.material import Material, gathered
+from noria.tune.objectives import Objective, lessons
+from noria.tune.pack import pack
+from noria.tune.proof import proven
+from noria.tune.render import Renderer
+from noria.tune.replay import beside
+from noria.tune.sft import Lessons
+from noria.tune.teaching import Teacher, taught
+from noria.tune.train import Recipe, looking, planned, train
+from noria.tune.weights import Movable
+from noria.tune.workshop import Workshop
+from noria.types import Kind, Manner, Release
+
+ADAPTER, MODEL, QUERIES = "adapter", "model", "queries"  # parts of a release
+CHECKPOINTS, DONE = "checkpoints", "done.json"  # beside them, in a run's folder
+GENERATOR = ("sft", "raft", "radit")  # objectives that move the generator
+RETRIEVER: Mapping[str, Teacher] = {"radit": "likelihoods", "retriever": "contrast"}
+Say = Callable[[str], object]
+COMPARED = 8  # prompts that server and trainer are both given
+
+
+def unheard(text: str) -> None:
+    """Nobody listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is wanted.
+
+    ``most``: examples to learn from at most; ``share``: of them held out, where no file is.
+    ``ingested``: passages are those that were ingested, even where the examples bring texts.
+    ``limit``: tokens of a lesson, at most what is served. ``manner``: how passages are read, in
+    training and in service. ``replay``: share of general lessons,
+    from the file ``replay_from`` or in the base's own voice; never of the folder ``general``, with
+    which forgetting is measured.
+    """
+
+    objective: Objective
+    file: Path
+    held_out: Path | None = None
+    share: float = 0.1
+    most: int | None = None
+    limit: int | None = None
+    manner: Manner = "together"
+    ingested: bool = False
+    movable: Movable = field(default_factory=Movable)
+    recipe: Recipe = field(default_factory=Recipe)
+    replay: float = 0.0
+    replay_from: Path | None = None
+    general: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is learnt, before anything moves. The retriever alone has no lessons."""
+
+    material: Material
+    train: Lessons
+    held_out: Lessons
+    recipe: Mapping[str, Any]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """All that was wrong with the data."""
+        return (*self.material.problems, *self.train.problems, *self.held_out.problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was trained: the generator, the query encoder, or both, and what was measured of it."""
+
+    metrics: Mapping[str, float]
+    curve: Curve | None = None
+    taught: Taught | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Of training the generator."""
+        return self.curve.seconds if self.curve else 0.0
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens that the generator read a second of training."""
+        read = sum(point.read for point in self.curve.points) if self.curve else 0
+        return read / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """What came of it. ``again``: it was made before, and nothing was trained."""
+
+    release: Release
+    parts: tuple[Release, ...]  # the adapter, the encoder
+    dataset: Release
+    result: Result
+    problems: tuple[str, ...] = ()
+    mirrored: Mirrored | None = None
+    again: bool = False
+
+
+def prepare(order: Order, at: Workshop, progress: Progress = silent) -> Prepared:
+    """The lessons of an order. Raises UsageError where none is left."""
+    material = gathered(
+        order.file, order.held_out, order.share, order.most, order.recipe.seed, progress
+    )
+    if order.ingested:
+        material = replace(material, texts=())
+    recipe = recipe_of(order, at)
+    if order.objective not in GENERATOR:
+        return Prepared(material, Lessons(()), Lessons(()), recipe)
+    tokenizer = at.tokenizer
+    renderer = Renderer(tokenizer, longest(order, at))
+    learnt, held_out = lessons(order.objective, order.manner, material, at, renderer, progress)
+    if not learnt.lessons or not held_out.lessons:
+        first = next(iter((*learnt.problems, *held_out.problems)), "no example has a response")
+        raise UsageError(f"{order.file}: nothing is left to learn or to hold out: {first}")
+    if order.replay:
+        replay = beside(
+            learnt.lessons,
+            order.replay,
+            renderer,
+            tokenizer,
+            longest(order, at),
+            at.base,
+            at.home,
+            order.replay_from,
+            order.general,
+            order.recipe.seed,
+            progress,
+        )
+        learnt = Lessons((*learnt.lessons, *replay.lessons), (*learnt.problems, *replay.problems))
+        recipe |= {"replay": round(replay.share, 4), "replay_source": replay.source}
+    return Prepared(material, learnt, held_out, recipe)
+
+
+def longest(order: Order, at: Workshop) -> int:
+    """Tokens of a lesson."""
+    return min(order.limit or at.longest, at.longest)
+
+
+def foreseen(order: Order, prepared: Prepared, at: Workshop, pace: Pace | None = None) -> Estimate:
+    """Memory and time of training the generator; raises UsageError for what does not fit.
+
+    ``pace``: of this machine, where it was measured; else a guess by its cores.
+    """
+    here = machine()
+    plan = planned(prepared.train.lessons, order.recipe)
+    rows = pack(prepared.held_out.lessons, order.recipe.row)
+    looks = len(looking(len(plan), order.recipe.looks)) + 1  # one before training
+    found = estimate(shaped(at.folder), order.movable, plan, rows, looks, pace or prior(here))
+    refused(found, here.memory)
+    return found
+
+
+def tune(
+    order: Order,
+    prepared: Prepared,
+    at: Workshop,
+    now: datetime,
+    clock: Clock = monotonic,
+    progress: Progress = silent,
+    say: Say = unheard,
+) -> Tuned:
+    """Train, prove that what is served is what was trained, and register it.
+
+    A run that was interrupted goes on from its last checkpoint; one that was finished is told
+    again. ``say`` hears how long it will take. Raises UsageError for what will not fit into memory,
+    BusyError while another process runs the same.
+    """
+    folder = at.home / "training" / name_of(prepared, at)
+    with locked(folder.with_suffix(".lock"), "this training"):
+        again = (folder / DONE).exists()
+        if not again:
+            result = trained(order, prepared, at, folder, clock, progress, say)
+            ids = registered(prepared, at, folder, result, now)
+            write_json(folder / DONE, ids)
+            for part in (CHECKPOINTS, ADAPTER, MODEL, QUERIES):
+                remove(folder / part)
+    tuned = recalled(folder / DONE, at, prepared)
+    return replace(tuned, again=again, mirrored=mirror(at.registry, at.home))
+
+
+def trained(
+    order: Order,
+    prepared: Prepared,
+    at: Workshop,
+    folder: Path,
+    clock: Clock,
+    progress: Progress,
+    say: Say,
+) -> Result:
+    """Train what the objective moves, and write it into ``folder``."""
+    curve, told, metrics = None, None, dict[str, float]()
+    if order.objective in GENERATOR:
+        curve = generator(order, prepared, at, folder, clock, progress, say)
+        result = folder / part_of(order.movable)
+        parity = proven(result, order.movable, at, prepared.held_out.lessons[:COMPARED], progress)
+        metrics["held_out_loss_before"] = curve.looks[0].loss
+        metrics["held_out_loss"] = curve.best.loss
+        metrics["parity_max_kl"] = parity.max_kl
+    if teacher := RETRIEVER.get(order.objective):
+        told = taught(prepared.material, at, teacher, order.recipe.seed, folder / QUERIES, progress)
+        first, best = told.sights[0], told.sights[told.best]
+        metrics |= {"recall@5_before": first.recall, "recall@5": best.recall}
+        metrics |= {"mrr_before": first.mrr, "mrr": best.mrr}
+    return Result(metrics, curve, told)
+
+
+def generator(
+    order: Order,
+    prepared: Prepared,
+    at: Workshop,
+    folder: Path,
+    clock: Clock,
+    progress: Progress,
+    say: Say,
+) -> Curve:
+    """Train the generator, and write it into ``folder``."""
+    foreseen(order, prepared, at)
+    model = weights.prepared(at.folder, order.movable, order.recipe.seed)
+    if not (folder / CHECKPOINTS).exists():
+        plan = planned(prepared.train.lessons, order.recipe)
+        pace = measured(
+            probe(model, order.recipe.precision), shaped(at.folder), order.movable, plan
+        )
+        say(str(foreseen(order, prepared, at, pace)))
+    curve = train(
+        model,
+        prepared.train.lessons,
+        prepared.held_out.lessons,
+        order.recipe,
+        folder / CHECKPOINTS,
+        progress,
+        clock,
+    )
+    weights.save(model, folder / part_of(order.movable), at.folder)
+    return curve
+
+
+def part_of(movable: Movable) -> str:
+    """What a method makes."""
+    return MODEL if movable.method == "full" else ADAPTER
+
+
+def name_of(prepared: Prepared, at: Workshop) -> str:
+    """The folder of a run: the same for the same order, data and base."""
+    parts = (dict(prepared.recipe), prepared.material.whole.id, at.parts, digest(prepared))
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def digest(prepared: Prepared) -> str:
+    """Digest of the tokens that are learnt: retrieval and templates decide them too."""
+    marks = hashlib.sha256()
+    for lesson in (*prepared.train.lessons, *prepared.held_out.lessons):
+        marks.update(repr((lesson.before, lesson.after, lesson.weight)).encode())
+    return marks.hexdigest()
+
+
+def recipe_of(order: Order, at: Workshop) -> dict[str, Any]:
+    """All settings, as a release names them."""
+    return {
+        "objective": order.objective,
+        "base": at.source,
+        "held_out": order.held_out.name if order.held_out else order.share,
+        "limit": longest(order, at),
+        "manner": order.manner,
+        **asdict(order.movable),
+        **asdict(order.recipe),
+    }
+
+
+def registered(
+    prepared: Prepared,
+    at: Workshop,
+    folder: Path,
+    result: Result,
+    now: datetime,
+) -> dict[str, Any]:
+    """Register a release, its parts, and all that they were made from; the ids of all."""
+    add, put = at.registry.add, at.registry.artifacts.put
+    base = add(made("base", {"base": at.parts["base"]}, now, recipe={"base": at.source}))
+    recipe = prepared.recipe
+    data = {"dataset": prepared.material.whole.examples, "held_out": prepared.material.held_out}
+    for name, examples in data.items():
+        write(folder / name, examples)
+    dataset = add(made("dataset", {name: put(folder / name) for name in data}, now, data))
+    stored = {
+        name: put(folder / name) for name in (ADAPTER, MODEL, QUERIES) if (folder / name).exists()
+    }
+    run = Run(curves(result), environment(), result.seconds)
+    parts = []
+    for name, digest in stored.items():
+        kind: Kind = "encoder" if name == QUERIES else "adapter"
+        pinned = ("encoder",) if name == QUERIES else ("base", "template")
+        own = {name: digest, **{pin: at.parts[pin] for pin in pinned}}
+        parts.append(
+            add(made(kind, own, now, [name], [base.id, dataset.id], recipe, result.metrics), run)
+        )
+    whole = {**at.parts, **stored, "dataset": dataset.parts["dataset"]}
+    told = {name: recipe[name] for name in ("objective", "base", "manner")}
+    release = add(
+        made("release", whole, now, stored, [part.id for part in parts], told, result.metrics)
+    )
+    ids = {"release": release.id, "parts": [part.id for part in parts], "dataset": dataset.id}
+    return ids | {"result": asdict(result)}
+
+
+def recalled(note: Path, at: Workshop, prepared: Prepared) -> Tuned:
+    """What a finished run noted."""
+    known = json.loads(note.read_text(encoding="utf-8"))
+    told = known["result"]
+    curve = curve_of(told["curve"]) if told["curve"] else None
+    taught = taught_of(told["taught"]) if told["taught"] else None
+    get = at.registry.get
+    return Tuned(
+        get(known["release"]),
+        tuple(map(get, known["parts"])),
+        get(known["dataset"]),
+        Result(told["metrics"], curve, taught),
+        prepared.problems,
+    )
+
+
+def curves(result: Result) -> dict[str, tuple[tuple[int, float], ...]]:
+    """What people look at afterwards."""
+    found: dict[str, tuple[tuple[int, float], ...]] = {}
+    if result.curve:
+        found["loss"] = tuple((point.update, point.loss) for point in result.curve.points)
+        found["held_out_loss"] = tuple((look.update, look.loss) for look in result.curve.looks)
+    if result.taught:
+        sights = result.taught.sights
+        found["retriever_loss"] = tuple(enumerate(result.taught.losses, 1))
+        found["retriever_recall@5"] = tuple((n, sight.recall) for n, sight in enumerate(sights))
+        found["retriever_mrr"] = tuple((n, sight.mrr) for n, sight in enumerate(sights))
+    return found

@@ -1,0 +1,271 @@
+"""What a training takes, before it begins."""
+
+import json
+import math
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noria.errors import ModelError, UsageError
+from noria.tune.estimate import (
+    CLOSE,
+    Estimate,
+    Pace,
+    Shape,
+    as_json,
+    close,
+    duration,
+    estimate,
+    measured,
+    prior,
+    probe,
+    refused,
+    shaped,
+    size,
+)
+from noria.tune.machine import Machine
+from noria.tune.pack import Row, Tree
+from noria.tune.render import Lesson
+from noria.tune.weights import Movable, moving, prepared
+
+# SmolLM2-135M, as its files tell
+SMOL = Shape(
+    parameters=134_515_008,
+    embedded=28_311_552,
+    linear=106_168_320,
+    largest=884_736,
+    width=305_280,
+    hidden=576,
+    layers=30,
+    vocabulary=49_152,
+    stored=538_090_408,
+)
+PACE = Pace(60e9, "prior")
+LORA = Movable()
+
+
+def row(length: int, learnt: int = 16) -> Row:
+    return Row((Tree(0, (Lesson("a", (1,) * (length - learnt), (2,) * learnt),)),))
+
+
+def take(movable: Movable = LORA, *rows: Row, looks: int = 0) -> Estimate:
+    return estimate(SMOL, movable, [rows or (row(1024),)], [row(512)], looks, PACE)
+
+
+# what benchmarks/estimate.py measured: the peak of two updates in a process of their own
+MEASURED = [
+    (Movable("lora", 16), 256, 16, 1_719_500_000),
+    (Movable("lora", 16), 512, 64, 2_332_000_000),
+    (Movable("lora", 16), 1024, 64, 3_594_200_000),
+]
+
+
+@pytest.mark.parametrize(("movable", "length", "learnt", "peak"), MEASURED)
+def test_the_estimate_is_close_to_what_was_measured(
+    movable: Movable, length: int, learnt: int, peak: int
+) -> None:
+    found = take(movable, row(length, learnt))
+    assert peak / CLOSE < found.resident < peak * CLOSE
+
+
+def test_the_shape_is_told_by_the_files(tiny_folder: Path) -> None:
+    model = prepared(tiny_folder, Movable("full"), seed=0)
+    shape = shaped(tiny_folder)
+    assert shape.parameters == sum(weight.numel() for weight in model.parameters())
+    assert (shape.embedded, shape.hidden, shape.layers, shape.vocabulary) == (96 * 32, 32, 2, 96)
+    # q and o, k and v, gate and up and down, in each of two layers
+    assert shape.linear == 2 * (2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 64)
+    assert shape.largest == 32 * 64
+    assert shape.stored == (tiny_folder / "model.safetensors").stat().st_size
+    adapter = moving(prepared(tiny_folder, Movable("lora", rank=4), seed=0))
+    assert 4 * shape.width == sum(weight.numel() for weight in adapter.values())
+
+
+def test_a_folder_without_a_model_is_no_base(tiny_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"its size cannot be told.*expected the config\.json"):
+        shaped(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes((tiny_folder / "model.safetensors").read_bytes())
+    (tmp_path / "config.json").write_text('{"vocab_size": 96, "n_embd": 32}', encoding="utf-8")
+    with pytest.raises(ModelError, match="no num_hidden_layers"):
+        shaped(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"\x08" + b"\0" * 20)
+    with pytest.raises(ModelError, match="is no safetensors file"):
+        shaped(tmp_path)
+
+
+METHODS = st.sampled_from(["lora", "qlora", "full"])
+MOVABLES = st.builds(Movable, METHODS, st.integers(1, 256))
+LENGTHS = st.integers(20, 8192)
+
+
+@given(MOVABLES, LENGTHS, st.integers(1, 5), st.integers(0, 9))
+def test_longer_more_and_wider_take_more(
+    movable: Movable, length: int, rows: int, looks: int
+) -> None:
+    found = take(movable, *[row(length)] * rows, looks=looks)
+    parts = {k: v for k, v in as_json(found, Machine(1, 1)).items() if isinstance(v, int | float)}
+    assert all(value >= 0 for value in parts.values())
+    assert all(each.saved >= 0 for each in found.remedies)
+    longer = take(movable, *[row(length + 100)] * rows, looks=looks)
+    more = take(movable, *[row(length)] * (rows + 1), looks=looks)
+    teaching = take(movable, *[row(length, 19)] * rows, looks=looks)
+    wider = take(replace(movable, rank=movable.rank + 1), *[row(length)] * rows, looks=looks)
+    for other in (longer, more, teaching, wider):
+        assert other.memory >= found.memory
+        assert other.seconds >= found.seconds
+    assert longer.kept > found.kept
+    assert more.masks > found.masks
+    assert teaching.logits > found.logits
+    assert (wider.trained > found.trained) == (movable.method != "full")
+    assert take(movable, *[row(length)] * rows, looks=looks + 1).seconds > found.seconds
+
+
+@given(st.integers(1, 64), LENGTHS)
+def test_qlora_takes_less_than_lora_and_that_less_than_all(rank: int, length: int) -> None:
+    takes = [take(Movable(m, rank), row(length)).memory for m in ("qlora", "lora", "full")]  # type: ignore[arg-type]
+    assert takes == sorted(takes)
+    assert len(set(takes)) == 3
+
+
+def test_the_files_of_a_base_are_its_weights_where_nothing_is_changed() -> None:
+    assert take(Movable("lora")).mapped == take(Movable("full")).mapped == 0
+    assert take(Movable("qlora")).mapped == SMOL.stored
+    half = replace(SMOL, stored=SMOL.stored // 2)  # bfloat16, which becomes float32
+    assert estimate(half, LORA, [], [], 0, PACE).mapped == half.stored
+
+
+def test_only_the_fullest_update_counts_for_memory_and_all_for_time() -> None:
+    one = estimate(SMOL, Movable(), [[row(1024)]], [], 0, PACE)
+    three = estimate(SMOL, Movable(), [[row(64)], [row(1024)], [row(64)]], [], 0, PACE)
+    assert three.memory == one.memory
+    assert three.tokens == 1152
+    assert three.seconds > one.seconds
+
+
+def test_the_work_of_a_row_is_two_operations_a_weight_forth_and_two_back() -> None:
+    bare = replace(SMOL, hidden=0, vocabulary=0)  # no attention, no logits
+    found = estimate(bare, Movable(rank=1), [[row(100)]], [], 0, Pace(1.0, "prior"))
+    assert found.seconds == 100 * (4 * SMOL.linear + 6 * SMOL.width)
+    whole = estimate(bare, Movable("full"), [[row(100)]], [], 0, Pace(1.0, "prior"))
+    assert whole.seconds == 100 * 6 * SMOL.linear
+
+
+def test_a_checkpoint_may_be_the_fullest_moment() -> None:
+    found = take(Movable("full"), row(20))
+    assert found.memory == found.libraries + 6 * 4 * SMOL.parameters
+
+
+def test_no_plan_takes_no_time() -> None:
+    found = estimate(SMOL, Movable(), [], [], 3, PACE)
+    assert (found.seconds, found.kept, found.masks, found.looking) == (0, 0, 0, 0)
+
+
+def test_a_gpu_takes_half_of_it() -> None:
+    there = estimate(SMOL, Movable(), [[row(1024)]], [], 0, PACE, device="cuda")
+    assert there.weights == 2 * SMOL.parameters
+    assert there.kept == pytest.approx(take().kept / 2)
+
+
+def test_a_prior_is_of_the_machine() -> None:
+    assert prior(Machine(1, 2)).speed == 2 * prior(Machine(1, 1)).speed
+    assert prior(Machine(1, 2, "cuda")).speed > prior(Machine(1, 2)).speed
+    assert prior(Machine(1, 2)).source == "prior"
+
+
+def test_a_measured_pace_is_that_of_a_long_row_after_a_short_one() -> None:
+    ticks = count(step=2)  # seconds
+    seen: list[int] = []
+    plan = [[row(1024)], [row(600), row(20)]]
+    pace = measured(lambda r: seen.append(r.length), SMOL, Movable(), plan, lambda: next(ticks))
+    assert seen == [20, 600]
+    alone = estimate(SMOL, Movable(), [[row(600)]], [], 0, pace)
+    assert alone.seconds == pytest.approx(2.0)
+    assert pace.source == "measured"
+    with pytest.raises(UsageError, match="nothing to time"):
+        measured(seen.append, SMOL, Movable(), [])  # type: ignore[arg-type]
+
+
+def test_a_clock_that_stands_still_makes_no_infinite_pace() -> None:
+    pace = measured(lambda r: None, SMOL, Movable(), [[row(20)]], lambda: 1.0)
+    assert math.isfinite(pace.speed)
+
+
+def test_a_probe_moves_no_weight(tiny_folder: Path) -> None:
+    model = prepared(tiny_folder, Movable("lora", rank=4), seed=0)
+    before = {name: weight.clone() for name, weight in moving(model).items()}
+    assert measured(probe(model), shaped(tiny_folder), Movable(), [[row(20, 4)]]).speed > 0
+    for name, weight in moving(model).items():
+        assert weight.grad is None
+        assert bool((weight == before[name]).all())
+
+
+def test_what_fits_is_not_refused() -> None:
+    found = take()
+    refused(found, found.memory)
+    refused(found, None)
+    assert close(found, found.memory)
+    assert not close(found, 2 * found.memory)
+    assert not close(found, None)
+
+
+def test_what_does_not_fit_is_refused_with_what_would_help() -> None:
+    found = take(Movable("lora", 16), row(1024))
+    with pytest.raises(UsageError) as error:
+        refused(found, 3_000_000_000)
+    told = str(error.value)
+    assert told.startswith(
+        f"training would need about {size(found.memory)} of memory, and 3.0 GB are free; "
+        "what would help: --limit 512, rows of that many tokens instead of 1,024, "
+        "which saves about 1.2 GB; "
+    )
+    assert "--method qlora instead of lora, which saves about 366 MB" in told
+    assert (
+        "rank" not in told
+    )  # an adapter of rank 16 is small: advice that helps little is left out
+    assert "smaller base" not in told
+
+
+@pytest.mark.parametrize(
+    ("movable", "lengths", "told"),
+    [
+        (Movable("full"), [64], "lora instead of full"),
+        (Movable("lora", 256), [64], "rank 128 instead of 256"),
+        (Movable("qlora", 1), [2048] * 200, "half as many examples in an update"),
+        (Movable("qlora", 1), [64], "a smaller base model, or a machine with more memory"),
+    ],
+)
+def test_the_advice_is_of_what_takes_most(movable: Movable, lengths: list[int], told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        refused(take(movable, *map(row, lengths)), 100_000_000)
+
+
+def test_remedies_save_what_they_say() -> None:
+    rows = [row(1024, 64), row(1024, 64)]
+    found = take(Movable("lora", 64), *rows)
+    saved = {each.change.split()[0]: each.saved for each in found.remedies}
+    assert saved["--method"] == found.memory - take(Movable("qlora", 64), *rows).memory
+    assert saved["--rank"] == pytest.approx(
+        found.memory - take(Movable("lora", 32), *rows).memory, rel=0.01
+    )
+    halved = [row(512, 32)] * 4
+    assert saved["--limit"] == pytest.approx(
+        found.memory - take(Movable("lora", 64), *halved).memory, rel=0.05
+    )
+
+
+def test_people_and_programs_read_the_same() -> None:
+    found = take(looks=2)
+    told = json.loads(json.dumps(as_json(found, Machine(5, 2.0))))
+    assert told["memory"] == found.memory
+    assert told["free"] == 5
+    assert told["pace"]["source"] == "prior"
+    assert str(found) == (
+        f"about {size(found.memory)} of memory and {duration(found.seconds)} "
+        "(a rough guess: nothing was timed) for 2,048 tokens"
+    )
+    timed = replace(found, pace=Pace(1e9, "measured"))
+    assert "(timed on one of its rows)" in str(timed)
