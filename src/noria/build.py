@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import noria
 from noria import plugins
@@ -145,7 +145,8 @@ class House:
         self.stands_on(source, version)
         base, cache = gguf_at(self._weights(source)), default_cache()
         if version.model is not None:
-            return self._llama(gguf_kept(version.model, base, cache))
+            kind: Literal["Q8_0", "F32"] = "Q8_0" if self.settings.models.fast_copy else "F32"
+            return self._llama(gguf_kept(version.model, base, cache, kind))
         if version.adapter is None:
             return self.llm_of(source)
         adapter = export(version.adapter, base, cache)
@@ -313,7 +314,7 @@ class House:
             passages=self._passages_of,
             encoder=self.encoder,
             encoder_folder=self._weights(models.encoder),
-            prompt_tokens=answer.prompt_tokens,
+            prompt_tokens=self.answerer.room(),
             base=lambda: self.llm_of(models.generator),
             longest=min(self.llm.context, answer.prompt_tokens + answer.max_tokens + MARKS),
             context=self.llm.context,
@@ -405,6 +406,7 @@ class House:
                 found.append(arm)
                 continue
             ranked = [r for o in arm.objectives for r in named if r.objective == o]
+            ranked.sort(key=lambda r: (arm.objectives.index(r.objective), -r.at.timestamp()))
             release = ranked[0] if ranked else newest(self.registry, arm.objectives)
             if release is None or (named and not ranked):
                 raise UsageError(

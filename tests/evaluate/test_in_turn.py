@@ -58,7 +58,8 @@ def test_each_question_reads_until_a_passage_answers(tmp_path: Path) -> None:
     heard: list[int] = []
     records = at.respond([at.prepare(each) for each in QUESTIONS], heard.append)
     assert [record.draft for record in records] == ["Ada", "Cleo", "I don't know."]
-    assert [record.retrieved for record in records] == [("wells",), ("roads",), ("roads",)]
+    every = ("wells", "mills", "roads")
+    assert [record.retrieved for record in records] == [("wells",), every, every]
     assert [record.found for record in records] == [True, True, None]
     assert [record.abstained for record in records] == [False, False, True]
     assert len(llm.prompts) == 1 + 3 + 3
@@ -81,3 +82,11 @@ def test_a_second_run_asks_nothing_anew(tmp_path: Path) -> None:
     found = again.respond([again.prepare(each) for each in QUESTIONS], lambda count: None)
     assert llm.prompts == []
     assert [record.answer for record in found] == [record.answer for record in records]
+
+
+def test_a_passage_that_was_read_and_not_believed_was_found(tmp_path: Path) -> None:
+    at = respondent(FakeLLM(lambda prompt: "I don't know."), tmp_path / "answers.db")
+    prepared = at.prepare(QUESTIONS[0])
+    (record,) = at.respond([prepared], lambda count: None)
+    assert record.found
+    assert record.seconds >= prepared.seconds

@@ -192,10 +192,37 @@ def test_radit_moves_generator_and_retriever(desk: Path) -> None:
     assert found["arms"].keys() == {"rag", "tuned+rag"}
 
 
+def test_radit_on_labels_leaves_the_retriever_and_says_so(desk: Path) -> None:
+    done = run("tune", "radit", "train.jsonl", "--examples", "8")
+    assert "the retriever stays as it is" in done.stderr
+    made = said("tune", "radit", "train.jsonl", "--examples", "8")
+    assert made["encoder"] is None
+
+
+def test_a_run_whose_registry_is_gone_is_made_again(desk: Path) -> None:
+    first = said("tune", "sft", "train.jsonl", "--examples", "8")
+    for file in (desk / ".noria").glob("state.db*"):
+        file.unlink()
+    again = run("tune", "sft", "train.jsonl", "--examples", "8").stdout
+    assert again.startswith(f"{first['release']}\n")
+
+
+def test_other_held_out_examples_are_another_run(desk: Path) -> None:
+    written(desk / "apart.jsonl", range(40, 46))
+    written(desk / "more.jsonl", range(40, 43))
+    first = said("tune", "sft", "train.jsonl", "--held-out", "apart.jsonl")
+    (desk / "apart.jsonl").write_text((desk / "more.jsonl").read_text())
+    second = said("tune", "sft", "train.jsonl", "--held-out", "apart.jsonl")
+    assert first["release"] != second["release"]
+
+
 def test_the_retriever_alone(desk: Path) -> None:
     builders(desk / "builders.jsonl")
     made = said("tune", "retriever", "builders.jsonl", "--share", "0.3")
     assert made["adapter"] is None
+    assert "learning_rate" not in said("releases", "show", made["encoder"])["recipe"]
+    found = said("compare", "builders.jsonl", "--arms", "tuned+rag", "--max-questions", "2")
+    assert found["arms"].keys() == {"tuned+rag"}
     assert made["metrics"]["mrr"] >= made["metrics"]["mrr_before"]
     assert {"queries", "encoder"} <= said("releases", "show", made["encoder"])["parts"].keys()
 

@@ -82,3 +82,12 @@ def test_nothing_left_to_learn_is_an_error(tmp_path: Path) -> None:
     file = written(tmp_path / "a.jsonl", line(1, 1))
     with pytest.raises(UsageError, match="0 examples to learn from and 1 held out"):
         gathered(file, file, 0.2, None, seed=0)
+
+
+def test_contexts_of_one_document_are_all_there_to_be_found(tmp_path: Path) -> None:
+    several = [line(n, n // 4) | {"context": f"Part {n} of document {n // 4}."} for n in range(12)]
+    file = written(tmp_path / "a.jsonl", *several)
+    found = gathered(file, None, 0.3, None, seed=0)
+    assert len(found.texts) == 3
+    text = "\n".join(each.text for each in found.texts)
+    assert all(f"Part {n} of" in text for n in range(12))

@@ -142,3 +142,27 @@ def test_a_share_of_the_texts_has_slates(room: Room) -> None:
     many = [asked(str(n), f"Who dug well {n}?", "Ada", "wells") for n in range(8 * 100)]
     made = room.radit(Reading(alone=0, slated=0.2), *many)
     assert 8 * 10 <= len(made) <= 8 * 30
+
+
+def test_what_answers_is_no_distractor_and_the_golden_passage_looks_like_the_others(
+    room: Room,
+) -> None:
+    bare = replace(EXAMPLES[0], question=replace(EXAMPLES[0].question, documents=(), id="wells"))
+    again = replace(bare, question=replace(bare.question, id="wells"))
+    made = room.raft(Slates(golden=1.0), again)
+    assert made["wells"] == ([WELLS, MILLS, ROADS], "Ada")
+    without = room.raft(Slates(golden=0.0), again)
+    assert without["wells"] == ([MILLS, ROADS], "I don't know.")
+
+
+def test_an_answer_in_other_words_is_learnt_from_its_document(room: Room) -> None:
+    told = asked("9", "Who dug the well?", "It was a woman called A.", "wells")
+    made = room.radit(Reading(alone=2, abstaining=0.9), told, EXAMPLES[2])
+    assert made["9 passage 1"] == ([WELLS], "It was a woman called A.")
+    assert made["9 passage 2"][1] == "I don't know."
+
+
+def test_a_response_written_for_an_unanswerable_question_is_learnt(room: Room) -> None:
+    example = replace(EXAMPLES[3], response="Ask the town hall.")
+    made = room.raft(Slates(golden=1.0), example)
+    assert made["4"][1] == "Ask the town hall."

@@ -178,7 +178,9 @@ def test_each_epoch_sees_each_lesson_once() -> None:
         plan = planned(lessons(30), replace(RECIPE, epochs=epochs))
         seen = [x.id for update in plan for row in update for t in row.trees for x in t.lessons]
         assert sorted(seen) == sorted([str(n) for n in range(30)] * epochs)
-    assert len(planned(lessons(30), replace(RECIPE, epochs=0.5))) == 4
+    whole = len(planned(lessons(32), replace(RECIPE, epochs=1)))
+    for epochs in (0.5, 1.5, 2.25):
+        assert len(planned(lessons(32), replace(RECIPE, epochs=epochs))) == epochs * whole
 
 
 def test_the_rate_rises_and_falls() -> None:

@@ -110,7 +110,7 @@ class Answerer:
         if self.manner == "in turn":
             candidates = candidates[asked.turn : asked.turn + 1]
         task = SHOWN_TASK if self.examples else TASK
-        chat, shown = build(asked.query.text, candidates, self.llm.count, self._room(), task)
+        chat, shown = build(asked.query.text, candidates, self.llm.count, self.room(), task)
         chat = (*chat[:1], *self.examples, *chat[1:])
         return replace(asked, chat=chat, shown=shown).after(prompt=perf_counter() - started)
 
@@ -138,7 +138,7 @@ class Answerer:
             timings=asked.timings,
         )
 
-    def _room(self) -> int:
+    def room(self) -> int:
         """Tokens for the prompt: what was asked for, if the window has them."""
         turns = 2 + len(self.examples)
         told = sum(self.llm.count(turn.content) for turn in self.examples)

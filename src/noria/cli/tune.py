@@ -114,6 +114,8 @@ def tune(
         list_problems(ready)
         if not preview:
             done = tuned(order, ready, at, datetime.now(UTC), progress=tell, say=complain)
+    if not preview and done.mirrored and done.mirrored.problem:
+        complain(done.mirrored.problem)
     if preview:
         show_lessons(ready, order, at, json)
     else:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from noria.errors import UsageError
 from noria.evaluate import beir
+from noria.evaluate.questions import Question
 from noria.evaluate.sample import by_importance
 from noria.jobs import silent
 from noria.protocols import Progress
@@ -111,12 +112,20 @@ def sampled(examples: Sequence[Example], most: int | None, seed: int) -> tuple[E
 
 
 def texts(examples: Sequence[Example]) -> tuple[Document, ...]:
-    """The distinct contexts, each as the document that its questions name."""
-    found: dict[str, Document] = {}
+    """The distinct contexts as the documents that their questions name; of one document, joined."""
+    titles: dict[str, str] = {}
+    parts: dict[str, dict[str, None]] = {}
     for each in examples:
         question = each.question
         if question.context is not None:
-            name = question.documents[0] if question.documents else question.id
-            title = question.slice.get("article", "").replace("_", " ")
-            found.setdefault(name, beir.document(name, title, question.context))
-    return tuple(found.values())
+            name = document_of(question)
+            titles.setdefault(name, question.slice.get("article", "").replace("_", " "))
+            parts.setdefault(name, {})[question.context] = None
+    return tuple(
+        beir.document(name, titles[name], "\n\n".join(contexts)) for name, contexts in parts.items()
+    )
+
+
+def document_of(question: Question) -> str:
+    """The document that a question's context is a part of; without a name, it is one by itself."""
+    return question.documents[0] if question.documents else question.id

@@ -6,6 +6,10 @@ from typing import Literal
 
 from noria.evaluate.arms.arm import BUILT_IN
 from noria.evaluate.arms.respond import TALKING, Respondent
+from noria.evaluate.contest import kin
+from noria.evaluate.questions import Question
+from noria.evaluate.statistics.folds import connected
+from noria.evaluate.statistics.folds import folds as folded
 from noria.jobs import silent
 from noria.protocols import Progress
 from noria.tune.examples import Example
@@ -45,7 +49,7 @@ def lessons(
     every = (*material.train, *judged)
     questions = [each.question for each in every]
     pool = [each.question for each in material.train]
-    folds = {each.id: place % FOLDS for place, each in enumerate(material.train)}
+    folds = apart(pool)
     arm = BUILT_IN[ASKED_AS[objective]]
     (respondent,) = at.ready([arm], questions, material.texts, pool, folds)
     respondent = replace(respondent, manner=manner)
@@ -53,6 +57,14 @@ def lessons(
         of(objective, some, respondent, renderer, progress) for some in (material.train, judged)
     )
     return train, held_out
+
+
+def apart(pool: Sequence[Question]) -> dict[str, int]:
+    """The fold of each question; those that are kin are in one, so that none shows another."""
+    keys = [kin(question) for question in pool]
+    parts = min(FOLDS, len(connected(keys)))
+    placed = folded(keys, parts, 0) if parts > 1 else [0] * len(pool)
+    return {question.id: fold for question, fold in zip(pool, placed, strict=True)}
 
 
 def of(
@@ -75,7 +87,7 @@ def of(
         read = raft(reads, *passages, progress=progress)
     else:
         read = radit(reads, *passages, READINGS[respondent.manner], progress)
-    others = [each for each in examples if each not in reads]
+    others = [each for each in examples if each.question.task not in TALKING or each.turns]
     if not others:
         return read
     asked = as_asked(others, respondent, renderer, progress)

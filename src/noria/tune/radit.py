@@ -16,11 +16,13 @@ from dataclasses import dataclass
 from noria.answer.answerer import Answerer
 from noria.answer.prompt import build
 from noria.errors import NoriaError
-from noria.evaluate.arms.respond import holds
+from noria.evaluate.questions import Question
+from noria.evaluate.recorded import says
 from noria.funnel.funnel import Funnel
 from noria.jobs import silent
 from noria.protocols import Progress
 from noria.tune.examples import Example
+from noria.tune.material import document_of
 from noria.tune.raft import STAGE, found_for, together
 from noria.tune.render import Lesson, Renderer
 from noria.tune.sft import ABSTENTION, Lessons
@@ -62,11 +64,11 @@ def radit(
         shown_to = list(slates(found_for(group, funnel), reading, chance))
         for example in group:
             for name, shown in shown_to:
-                lacking = holds(example.question, shown) is not True
+                lacking = lacks(example.question, shown)
                 wanted = ABSTENTION if lacking else example.response
                 try:
                     chat, _ = build(
-                        example.question.text, shown, answerer.llm.count, answerer.prompt_tokens
+                        example.question.text, shown, answerer.llm.count, answerer.room()
                     )
                     id = f"{example.id} {name}"
                     lesson = renderer.lesson(id, chat, wanted, example.weight)
@@ -76,6 +78,21 @@ def radit(
                 (abstaining if lacking else answered).append(lesson)
     kept = bounded(abstaining, len(answered), reading)
     return Lessons((*answered, *kept), tuple(problems))
+
+
+def lacks(question: Question, shown: Sequence[Candidate]) -> bool:
+    """Whether passages are known not to answer; where nothing is known, they may.
+
+    A text that answers in other words than the response spells nothing: then its document decides.
+    """
+    if question.unanswerable:
+        return True
+    spelled = any(says(each.item.text, question.answers) for each in shown)
+    if question.context is None and not question.documents:
+        return question.task == "qa" and bool(question.answers) and not spelled
+    named = any(each.item.document == document_of(question) for each in shown)
+    spells = question.context is None or says(question.context, question.answers)
+    return not named or (question.task == "qa" and spells and not spelled)
 
 
 def slates(

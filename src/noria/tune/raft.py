@@ -17,14 +17,17 @@ from noria.answer.answerer import Answerer
 from noria.answer.prompt import build
 from noria.errors import NoriaError
 from noria.evaluate.arms.respond import gold
+from noria.evaluate.recorded import says
 from noria.funnel.funnel import Funnel
 from noria.jobs import silent
 from noria.protocols import Progress
 from noria.tune.examples import Example
+from noria.tune.material import document_of
 from noria.tune.render import Lesson, Renderer
 from noria.tune.sft import ABSTENTION, Lessons, response
 from noria.types import Candidate, Query
 
+DEPTH = 8  # passages that are found for a question: the golden one may not be among the first
 TOGETHER = 8  # questions that share a slate
 STAGE = "finding distractors"
 
@@ -61,16 +64,13 @@ def raft(
     for group in together(examples):
         done += len(group)
         progress(STAGE, done, len(examples))
-        best = gold(group[0].question)
-        if best is None:
+        if group[0].question.context is None:
             problems += [f"{each.id}: no gold text; RAFT needs one, or use radit" for each in group]
             continue
-        slate, golden = shown(group, best, funnel, slates, chance)
+        slate, golden = shown(group, funnel, slates, chance)
         for example in group:
             try:
-                chat, _ = build(
-                    example.question.text, slate, answerer.llm.count, answerer.prompt_tokens
-                )
+                chat, _ = build(example.question.text, slate, answerer.llm.count, answerer.room())
                 wanted = response(example) if golden else ABSTENTION
                 lessons.append(renderer.lesson(example.id, chat, wanted, example.weight))
             except NoriaError as error:
@@ -90,14 +90,13 @@ def together(examples: Sequence[Example]) -> Iterator[list[Example]]:
 
 def shown(
     group: Sequence[Example],
-    best: Candidate,
     funnel: Funnel,
     slates: Slates,
     chance: random.Random,
 ) -> tuple[list[Candidate], bool]:
     """The slate of a group, and whether the golden passage is on it."""
     golden = chance.random() < slates.golden
-    ranked = votes(group, best, funnel)
+    ranked, best = votes(group, funnel)
     distractors = [each for each in ranked if each is not best]
     slate = distractors[: slates.passages - golden]
     if golden and slates.ordered:
@@ -107,17 +106,30 @@ def shown(
     return slate, golden
 
 
-def votes(group: Sequence[Example], best: Candidate, funnel: Funnel) -> list[Candidate]:
-    """What retrieval finds for the group's questions, with ``best`` in place of its document."""
-    documents = {name for each in group for name in each.question.documents}
-    ranked: list[Candidate] = []
-    for candidate in found_for(group, funnel):
-        named = candidate.item.document in documents
-        if not named:
-            ranked.append(candidate)
-        elif best not in ranked:
-            ranked.append(best)
-    return ranked if best in ranked else [*ranked, best]
+def votes(group: Sequence[Example], funnel: Funnel) -> tuple[list[Candidate], Candidate]:
+    """What retrieval finds for a group's questions, best first, and the golden passage among it.
+
+    The golden passage is the one that retrieval finds in the gold document, so that it looks like
+    the others; where it finds none, the gold text. What else holds an answer is no distractor.
+    """
+    documents = {document_of(each.question) for each in group}
+    ranked = found_for(group, funnel)
+    own = [each for each in ranked if each.item.document in documents]
+    best = next((each for each in own if any(answers(e, each) for e in group)), None)
+    golden = best or (own[0] if own else gold(group[0].question))
+    assert golden is not None  # the group has a context
+    rest = [
+        each
+        for each in ranked
+        if each is golden
+        or (each.item.document not in documents and not any(answers(e, each) for e in group))
+    ]
+    return (rest if golden in rest else [*rest, golden]), golden
+
+
+def answers(example: Example, candidate: Candidate) -> bool:
+    """Whether a passage spells the answer."""
+    return bool(example.question.answers) and says(candidate.item.text, example.question.answers)
 
 
 def found_for(group: Sequence[Example], funnel: Funnel) -> list[Candidate]:
@@ -126,7 +138,7 @@ def found_for(group: Sequence[Example], funnel: Funnel) -> list[Candidate]:
     found: dict[str, Candidate] = {}
     for example in group:
         query = Query(example.id, example.question.text)
-        for rank, candidate in enumerate(funnel.search(query).candidates, 1):
+        for rank, candidate in enumerate(funnel.search(query, DEPTH).candidates, 1):
             found[candidate.item.id] = candidate
             score[candidate.item.id] += 1 / rank
     return sorted(found.values(), key=lambda each: (-score[each.item.id], each.item.id))

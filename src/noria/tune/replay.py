@@ -92,7 +92,7 @@ def beside(
         voice = OwnVoice(llm(), opening(tokenizer), home / ORIGIN, seed, progress)
         return rehearsed(lessons, share, voice, make, measured, OWN)
     said, problems = from_file(file, seed)
-    found = rehearsed(lessons, share, said, make, measured, str(file))
+    found = rehearsed(lessons, share, said, make, measured, file.name)
     return replace(found, problems=(*problems, *found.problems))
 
 

@@ -57,4 +57,4 @@ def asked(example: Example, respondent: Respondent) -> Chat:
 
 def response(example: Example) -> str:
     """What is to be written."""
-    return ABSTENTION if example.question.unanswerable else example.response
+    return example.response or (ABSTENTION if example.question.unanswerable else "")

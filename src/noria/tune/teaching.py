@@ -5,7 +5,7 @@ passages are those that the encoder finds now: the nearest ones are the hardest 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from noria.corpus.snapshot import Passage, Snapshot
 from noria.errors import UsageError
-from noria.evaluate.arms.respond import holds
+from noria.evaluate.arms.respond import TALKING, holds
 from noria.jobs import silent
 from noria.models import towers
 from noria.protocols import Progress
@@ -28,6 +28,7 @@ from noria.types import Candidate, Query
 
 Teacher = Literal["contrast", "likelihoods"]
 DEPTH = 100  # passages that each leg finds for a question: what it is held against
+LONGEST = 500  # characters of an answer: a longer one stands in no passage
 READ = 8  # of these, those after which the generator is asked
 CONSULTED = (
     400  # questions that the generator is asked at most: each is some eight passages to read
@@ -69,11 +70,16 @@ def taught(
     Its best epoch is chosen by how high the held-out questions find their passage; none may be
     better than before. Raises UsageError where no question has a passage to find.
     """
-    train = material.train
+    train, held_out = searching(material.train), searching(material.held_out)
     if teacher == "likelihoods":
-        train = sampled([each for each in train if each.response], CONSULTED, seed)
+        train = sampled(train, CONSULTED, seed)
+    if not train or not held_out:
+        raise UsageError(
+            f"{len(train)} questions to learn from and {len(held_out)} held out are answered from "
+            "passages; the retriever needs some of each"
+        )
     snapshot = at.passages(material.texts).snapshot()
-    met = meet((*train, *material.held_out), snapshot, at, progress)
+    met = meet((*train, *held_out), snapshot, at, progress)
     learnt, apart = range(len(train)), range(len(train), len(met.examples))
     asked = marked(met, learnt) if teacher == "contrast" else helped(met, learnt, at, progress)
     exam = Exam(marked(met, apart), met.vectors)
@@ -83,10 +89,23 @@ def taught(
             "a context (docs/training-data.md)"
         )
     model = towers.load(at.encoder_folder)
-    recipe = RECIPES[teacher]
+    recipe = replace(RECIPES[teacher], seed=seed)
     told = teach(model, asked, met.vectors, recipe, exam, progress)
     towers.save(model, folder, at.encoder.fingerprint)
     return told
+
+
+def searching(examples: Sequence[Example]) -> tuple[Example, ...]:
+    """Those whose answer stands in a passage: neither labels, nor chats, nor the unanswerable."""
+    return tuple(
+        each
+        for each in examples
+        if each.question.task in TALKING
+        and not each.turns
+        and not each.question.unanswerable
+        and each.response
+        and len(each.response) <= LONGEST
+    )
 
 
 def meet(examples: Sequence[Example], snapshot: Snapshot, at: Workshop, progress: Progress) -> Met:

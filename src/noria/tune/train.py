@@ -88,12 +88,11 @@ def train(
 def planned(lessons: Sequence[Lesson], recipe: Recipe) -> list[list[Row]]:
     """The rows of each update. Trees are shuffled, not lessons, so that they stay whole."""
     grown = list(trees(lessons, recipe.row))
-    wanted = math.ceil(recipe.epochs * len(lessons) / recipe.at_once)
     plan: list[list[Row]] = []
     for epoch in range(math.ceil(recipe.epochs)):
         random.Random(f"{recipe.seed}/{epoch}").shuffle(grown)
         plan += [packed(update, recipe.row) for update in updates(grown, recipe.at_once)]
-    return plan[:wanted] if recipe.epochs < 1 else plan
+    return plan[: max(1, round(len(plan) * recipe.epochs / math.ceil(recipe.epochs)))]
 
 
 def updates(grown: Iterable[Tree], at_once: int) -> Iterator[list[Tree]]:

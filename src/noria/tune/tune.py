@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,17 +18,17 @@ from noria.store.releases import Run, environment, made
 from noria.tune import weights
 from noria.tune.asked import Taught, taught_of
 from noria.tune.curve import Curve, curve_of
-from noria.tune.data.store import write
+from noria.tune.data.store import digest, write
 from noria.tune.estimate import Estimate, Pace, estimate, measured, prior, probe, refused, shaped
 from noria.tune.machine import machine
 from noria.tune.material import Material, gathered
 from noria.tune.objectives import Objective, lessons
 from noria.tune.pack import pack
 from noria.tune.proof import proven
-from noria.tune.render import Renderer
+from noria.tune.render import Lesson, Renderer
 from noria.tune.replay import beside
 from noria.tune.sft import Lessons
-from noria.tune.teaching import Teacher, taught
+from noria.tune.teaching import RECIPES, Teacher, searching, taught
 from noria.tune.train import Recipe, looking, planned, train
 from noria.tune.weights import Movable
 from noria.tune.workshop import Workshop
@@ -53,9 +53,8 @@ class Order:
     ``most``: examples to learn from at most; ``share``: of them held out, where no file is.
     ``ingested``: passages are those that were ingested, even where the examples bring texts.
     ``limit``: tokens of a lesson, at most what is served. ``manner``: how passages are read, in
-    training and in service. ``replay``: share of general lessons,
-    from the file ``replay_from`` or in the base's own voice; never of the folder ``general``, with
-    which forgetting is measured.
+    training and in service. ``replay``: share of general lessons, from the file ``replay_from`` or
+    in the base's own voice; never of the folder ``general``, with which forgetting is measured.
     """
 
     objective: Objective
@@ -75,17 +74,23 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is learnt, before anything moves. The retriever alone has no lessons."""
+    """What is learnt, before anything moves. The retriever alone has no lessons.
+
+    ``teacher``: who teaches the retriever, if it learns.
+    """
 
     material: Material
     train: Lessons
     held_out: Lessons
     recipe: Mapping[str, Any]
+    teacher: Teacher | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def problems(self) -> tuple[str, ...]:
         """All that was wrong with the data."""
-        return (*self.material.problems, *self.train.problems, *self.held_out.problems)
+        lessons = (*self.train.problems, *self.held_out.problems)
+        return (*self.notes, *self.material.problems, *lessons)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +133,10 @@ def prepare(order: Order, at: Workshop, progress: Progress = silent) -> Prepared
     )
     if order.ingested:
         material = replace(material, texts=())
-    recipe = recipe_of(order, at)
+    teacher, notes = teaching(order, material)
+    recipe = recipe_of(order, at, teacher)
     if order.objective not in GENERATOR:
-        return Prepared(material, Lessons(()), Lessons(()), recipe)
+        return Prepared(material, Lessons(()), Lessons(()), recipe, teacher, notes)
     tokenizer = at.tokenizer
     renderer = Renderer(tokenizer, longest(order, at))
     learnt, held_out = lessons(order.objective, order.manner, material, at, renderer, progress)
@@ -153,7 +159,17 @@ def prepare(order: Order, at: Workshop, progress: Progress = silent) -> Prepared
         )
         learnt = Lessons((*learnt.lessons, *replay.lessons), (*learnt.problems, *replay.problems))
         recipe |= {"replay": round(replay.share, 4), "replay_source": replay.source}
-    return Prepared(material, learnt, held_out, recipe)
+    return Prepared(material, learnt, held_out, recipe, teacher, notes)
+
+
+def teaching(order: Order, material: Material) -> tuple[Teacher | None, tuple[str, ...]]:
+    """Who teaches the retriever, and a word where the data leave it as it is."""
+    teacher = RETRIEVER.get(order.objective)
+    able = searching(material.train) and searching(material.held_out)
+    if order.objective in GENERATOR and teacher and not able:
+        note = "the retriever stays as it is: no question here is answered from passages"
+        return None, (note,)
+    return teacher, ()
 
 
 def longest(order: Order, at: Workshop) -> int:
@@ -192,7 +208,7 @@ def tune(
     """
     folder = at.home / "training" / name_of(prepared, at)
     with locked(folder.with_suffix(".lock"), "this training"):
-        again = (folder / DONE).exists()
+        again = finished(folder / DONE, at)
         if not again:
             result = trained(order, prepared, at, folder, clock, progress, say)
             ids = registered(prepared, at, folder, result, now)
@@ -221,8 +237,15 @@ def trained(
         metrics["held_out_loss_before"] = curve.looks[0].loss
         metrics["held_out_loss"] = curve.best.loss
         metrics["parity_max_kl"] = parity.max_kl
-    if teacher := RETRIEVER.get(order.objective):
-        told = taught(prepared.material, at, teacher, order.recipe.seed, folder / QUERIES, progress)
+    if prepared.teacher:
+        told = taught(
+            prepared.material,
+            at,
+            prepared.teacher,
+            order.recipe.seed,
+            folder / QUERIES,
+            progress,
+        )
         first, best = told.sights[0], told.sights[told.best]
         metrics |= {"recall@5_before": first.recall, "recall@5": best.recall}
         metrics |= {"mrr_before": first.mrr, "mrr": best.mrr}
@@ -267,29 +290,38 @@ def part_of(movable: Movable) -> str:
 
 def name_of(prepared: Prepared, at: Workshop) -> str:
     """The folder of a run: the same for the same order, data and base."""
-    parts = (dict(prepared.recipe), prepared.material.whole.id, at.parts, digest(prepared))
+    material = prepared.material
+    sides = [
+        [digest(each) for each in examples] for examples in (material.train, material.held_out)
+    ]
+    learnt = [tokens(each.lessons) for each in (prepared.train, prepared.held_out)]
+    passages = at.passages(material.texts).snapshot().version if prepared.teacher else ""
+    parts = (dict(prepared.recipe), at.parts, sides, learnt, passages)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def digest(prepared: Prepared) -> str:
+def tokens(lessons: Sequence[Lesson]) -> str:
     """Digest of the tokens that are learnt: retrieval and templates decide them too."""
     marks = hashlib.sha256()
-    for lesson in (*prepared.train.lessons, *prepared.held_out.lessons):
+    for lesson in lessons:
         marks.update(repr((lesson.before, lesson.after, lesson.weight)).encode())
     return marks.hexdigest()
 
 
-def recipe_of(order: Order, at: Workshop) -> dict[str, Any]:
-    """All settings, as a release names them."""
-    return {
+def recipe_of(order: Order, at: Workshop, teacher: Teacher | None) -> dict[str, Any]:
+    """All settings that decide what is made, as a release names them."""
+    recipe: dict[str, Any] = {
         "objective": order.objective,
         "base": at.source,
         "held_out": order.held_out.name if order.held_out else order.share,
-        "limit": longest(order, at),
         "manner": order.manner,
-        **asdict(order.movable),
-        **asdict(order.recipe),
+        "seed": order.recipe.seed,
     }
+    if order.objective in GENERATOR:
+        recipe |= {"limit": longest(order, at), **asdict(order.movable), **asdict(order.recipe)}
+    if teacher:
+        recipe |= {"teacher": teacher, "retriever": asdict(RECIPES[teacher])}
+    return recipe
 
 
 def registered(
@@ -312,10 +344,10 @@ def registered(
     }
     run = Run(curves(result), environment(), result.seconds)
     parts = []
-    for name, digest in stored.items():
+    for name, stored_as in stored.items():
         kind: Kind = "encoder" if name == QUERIES else "adapter"
         pinned = ("encoder",) if name == QUERIES else ("base", "template")
-        own = {name: digest, **{pin: at.parts[pin] for pin in pinned}}
+        own = {name: stored_as, **{pin: at.parts[pin] for pin in pinned}}
         parts.append(
             add(made(kind, own, now, [name], [base.id, dataset.id], recipe, result.metrics), run)
         )
@@ -326,6 +358,15 @@ def registered(
     )
     ids = {"release": release.id, "parts": [part.id for part in parts], "dataset": dataset.id}
     return ids | {"result": asdict(result)}
+
+
+def finished(note: Path, at: Workshop) -> bool:
+    """Whether a run was finished, and the registry still knows what came of it."""
+    if not note.exists():
+        return False
+    known = json.loads(note.read_text(encoding="utf-8"))
+    there = {release.id for release in at.registry.list()}
+    return {known["release"], known["dataset"], *known["parts"]} <= there
 
 
 def recalled(note: Path, at: Workshop, prepared: Prepared) -> Tuned:

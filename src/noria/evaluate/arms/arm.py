@@ -44,7 +44,7 @@ BUILT_IN = {
             "tuned+rag",
             "retrieved",
             about="the tuned model reads what is retrieved",
-            objectives=("radit", "raft", "sft"),
+            objectives=("radit", "raft", "sft", "retriever"),
         ),
     )
 }

@@ -127,7 +127,11 @@ class Respondent:
             return None
         answerer = self._reader(prepared.question)
         asked = answerer.following(prepared.asked, written.completion)
-        return self._put(prepared.question, asked, answerer) if asked else None
+        if asked is None:
+            return None
+        following = self._put(prepared.question, asked, answerer)
+        shown = joined(prepared.shown, following.shown)
+        return replace(following, shown=shown, seconds=prepared.seconds)
 
     def _reading(self, question: Question) -> Prepared:
         """As ``noria ask`` reads, after the arm's worked examples."""
@@ -251,6 +255,16 @@ class Respondent:
 
 
 Tell = Callable[[int], None]
+
+
+def joined(before: Shown, last: Shown) -> Shown:
+    """What was shown in several turns."""
+    known = [each for each in (before.found, last.found) if each is not None]
+    return Shown(
+        (*before.ids, *last.ids),
+        (*before.documents, *last.documents),
+        any(known) if known else None,
+    )
 
 
 def unheard(count: int) -> None:
