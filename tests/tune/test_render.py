@@ -38,7 +38,7 @@ def test_a_mark_in_a_response_ends_it(tokenizer: Any) -> None:
 
 @pytest.mark.parametrize("response", ["", "  \n"])
 def test_an_empty_response_is_an_error(tokenizer: Any, response: str) -> None:
-    with pytest.raises(UsageError, match="an empty response"):
+    with pytest.raises(UsageError, match="1: an empty response"):
         Renderer(tokenizer, 500).lesson("1", CHAT, response)
 
 

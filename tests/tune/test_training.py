@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
-from noria.errors import ModelError, UsageError
+from noria.errors import ModelError, NoriaError, UsageError
 from noria.tune import checkpoint
 from noria.tune.curve import Curve, Look
 from noria.tune.pack import laid, pack
@@ -204,3 +205,26 @@ def test_it_gives_up_when_no_look_was_better() -> None:
     assert given_up(rising, 3)
     assert not given_up(rising, 4)
     assert rising.best == Look(2, 1.0)
+
+
+def test_a_full_disk_is_told_and_the_last_checkpoint_stays(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import safetensors.torch
+
+    real, calls = safetensors.torch.save_file, 0
+
+    def full(tensors: Any, path: Path) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise SafetensorError("No space left on device")
+        real(tensors, path)
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
+    with pytest.raises(NoriaError, match="make room on the disk and give the same command again"):
+        train(fresh(tiny_folder), lessons(16), lessons(4), RECIPE, tmp_path)
+    monkeypatch.setattr(safetensors.torch, "save_file", real)
+    whole = train(fresh(tiny_folder), lessons(16), lessons(4), RECIPE, tmp_path / "whole")
+    resumed = train(fresh(tiny_folder), lessons(16), lessons(4), RECIPE, tmp_path)
+    assert [point.loss for point in resumed.points] == [point.loss for point in whole.points]

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from noria.errors import NoriaError
 from noria.store.content import sync, write_json
 from noria.tune.curve import Curve, curve_of
 from noria.tune.weights import moving, put
@@ -23,6 +24,7 @@ def write(
     model: Any, optimizer: "torch.optim.Optimizer | None", curve: Curve, folder: Path
 ) -> None:
     """Put the state after the curve's last look on disk; drop what no longer counts."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -31,8 +33,15 @@ def write(
     if optimizer is not None:
         files[moments_at(folder, update)] = moments(model, optimizer)
     for path, tensors in files.items():
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
-        sync(path)
+        try:
+            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
+            sync(path)
+        except (OSError, SafetensorError) as error:
+            path.unlink(missing_ok=True)
+            raise NoriaError(
+                f"{path}: the checkpoint cannot be written ({error}); make room on the disk and "
+                "give the same command again: it goes on from the checkpoint before"
+            ) from None
     write_json(folder / STATE, asdict(curve))
     kept = {weights_at(folder, curve.best.update), *files}
     for path in folder.glob("*.safetensors"):

@@ -62,8 +62,10 @@ def gathered(
     progress("reading", 2, 2)
     train, apart = sampled(train, most, seed), sampled(apart, HELD_OUT, seed)
     if not train or not apart:
+        why = f" ({problems[-1]})" if problems else ""
         raise UsageError(
-            f"{len(train)} examples to learn from and {len(apart)} held out; expected some of each"
+            f"{len(train)} examples to learn from and {len(apart)} held out; expected some of "
+            f"each{why}"
         )
     whole = dataset((*train, *apart))
     return Material(whole, train, apart, texts((*found.examples, *apart)), tuple(problems))

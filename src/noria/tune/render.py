@@ -48,7 +48,7 @@ class Renderer:
         Raises UsageError for an empty response, or one that alone is too long; ModelError where
         the template or the tokenizer do not keep the prompt's tokens when the response follows.
         """
-        text, whole = self._rendered(chat, response)
+        text, whole = self._rendered(id, chat, response)
         before, after = self._ids(text), self._ids(whole)
         if after[: len(before)] != before:
             raise ModelError(
@@ -62,12 +62,14 @@ class Renderer:
         """The tokens of a chat as the server reads it."""
         return self._ids(self._template(chat, answered=False))
 
-    def _rendered(self, chat: Chat, response: str) -> tuple[str, str]:
+    def _rendered(self, id: str, chat: Chat, response: str) -> tuple[str, str]:
         """The prompt as text, and the prompt with the response."""
         from noria.types import Message
 
         if not response.strip():
-            raise UsageError("an empty response: there is nothing to learn; leave the example out")
+            raise UsageError(
+                f"{id}: an empty response: there is nothing to learn; leave the example out"
+            )
         text = self._template(chat, answered=False)
         whole = self._template((*chat, Message("assistant", response)), answered=True)
         if not whole.startswith(text):

@@ -207,7 +207,7 @@ def tune(
     BusyError while another process runs the same.
     """
     folder = at.home / "training" / name_of(prepared, at)
-    with locked(folder.with_suffix(".lock"), "this training"):
+    with locked(folder.with_suffix(".lock"), "training on these examples"):
         again = finished(folder / DONE, at)
         if not again:
             result = trained(order, prepared, at, folder, clock, progress, say)
