@@ -366,8 +366,8 @@ class House:
             for arm in arms:
                 self.scorable(arm.generator or default)
         models = {
-            each: self._asking(*each, memory, scored)
-            for each in sorted({(arm.generator or default, arm.release) for arm in arms})
+            (source, release): self._asking(source, versions[release], memory, scored)
+            for source, release in sorted({(arm.generator or default, arm.release) for arm in arms})
         }
         return [
             Respondent(
@@ -418,16 +418,14 @@ class House:
         return found
 
     def _asking(
-        self, source: str, release: str, memory: "Memory", scored: bool
+        self, source: str, tuned: "Version | None", memory: "Memory", scored: bool
     ) -> "tuple[Remembering, RememberingScorer | None]":
         """The model from ``source`` that asks nothing twice; with its scorer, if one is needed.
 
-        ``release``: what was tuned of it, and answers instead; empty for none.
+        ``tuned``: what was tuned of it, and answers instead.
         """
         from noria.evaluate.arms.remember import Remembering, RememberingScorer
-        from noria.store.versions import version
 
-        tuned = version(self.registry, release) if release else None
         as_set = source == self.settings.models.generator and tuned is None
         llm = self.llm if as_set else self.llm_of(source, tuned)
         if not scored:
@@ -440,7 +438,7 @@ class House:
         from noria.evaluate.arms.remember import Memory
 
         memory = Memory(self.settings.home / "evaluations" / "answers.db")
-        judge, _ = self._asking(source, "", memory, scored=False)
+        judge, _ = self._asking(source, None, memory, scored=False)
         return judge
 
     def told(self) -> dict[str, object]:

@@ -11,9 +11,9 @@ import pytest
 
 from noria.errors import ModelError
 from noria.models.bert import Bert
-from noria.models.encode import General, SentenceEncoder
+from noria.models.encode import General, SentenceEncoder, sentence_transformer
 from noria.models.fake import FakeEncoder
-from noria.models.towers import NOTE, Towers, load, save, towers
+from noria.models.towers import NOTE, Towers, save, towers
 from noria.testing.laws import check_encoder
 from tiny_encoder import tiny_encoder
 
@@ -31,7 +31,7 @@ def model(folder: Path) -> Any:
     """The encoder, moved as training would move it."""
     import torch
 
-    model = load(folder, "cpu")
+    model = sentence_transformer(folder, "cpu")
     torch.manual_seed(5)
     with torch.no_grad():
         for weight in model.parameters():
@@ -144,4 +144,4 @@ def test_neither_tower_is_loaded_before_something_is_encoded(folder: Path, taugh
 def test_a_damaged_folder_is_said(taught: Path, tmp_path: Path) -> None:
     (tmp_path / "modules.json").write_text(json.dumps([{"type": "x.Transformer", "path": ""}]))
     with pytest.raises(ModelError, match="fetch it again"):
-        load(tmp_path)
+        sentence_transformer(tmp_path)

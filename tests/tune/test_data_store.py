@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from noria.errors import DataError, UsageError
 from noria.evaluate.questions import Question
 from noria.tune.data.read import read
-from noria.tune.data.store import dataset, lines, load, store, write
-from noria.tune.examples import Dataset, Example
+from noria.tune.data.store import dataset, lines, write
+from noria.tune.examples import Example
 from noria.types import Message
 
 WORDS = st.text(
@@ -81,71 +81,6 @@ def test_the_id_stays_what_it_is_from_version_to_version() -> None:
     assert dataset([ONE]).id == "e250e2c788116fe506db62655712953b"
 
 
-@given(LISTS)
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_is_stored_is_loaded(tmp_path: Path, examples: list[Example]) -> None:
-    made = dataset(examples)
-    place = store(made, tmp_path)
-    assert place == tmp_path / made.id
-    held = load(tmp_path, made.id)
-    assert held.id == made.id
-    assert dataset(held.examples) == held
-
-
-def test_a_data_set_is_stored_once_and_can_be_read_as_training_data(tmp_path: Path) -> None:
-    made = dataset([ONE, replace(ONE, question=replace(ONE.question, id="2"), weight=2.0)])
-    place = store(made, tmp_path)
-    path = place / "files" / "examples.jsonl"
-    stamp = path.stat().st_mtime_ns
-    assert store(made, tmp_path) == place
-    assert path.stat().st_mtime_ns == stamp
-    assert load(tmp_path, made.id) == made
-    assert tuple(replace(e, line=None) for e in read(path).examples) == made.examples
-    assert sorted(p.name for p in place.iterdir()) == ["files", "manifest.json"]
-
-
-def test_a_crash_leaves_no_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = dataset([ONE])
-
-    def crash(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr("noria.models.cache.write_manifest", crash)
-        with pytest.raises(KeyboardInterrupt):
-            store(made, tmp_path)
-    with pytest.raises(DataError, match="no whole data set"):
-        load(tmp_path, made.id)
-    assert load(store(made, tmp_path).parent, made.id) == made
-
-
-def test_damage_is_noticed(tmp_path: Path) -> None:
-    made = dataset([ONE])
-    path = store(made, tmp_path) / "files" / "examples.jsonl"
-    text = path.read_text(encoding="utf-8")
-    path.write_text(text.replace("La", "Lo"), encoding="utf-8")  # as long as before
-    with pytest.raises(DataError, match=f"damaged: .* not of {made.id}; make it again"):
-        load(tmp_path, made.id)
-    path.write_text(text[:-5] + "    \n", encoding="utf-8")
-    with pytest.raises(DataError, match=r"examples.jsonl:1: not JSON"):
-        load(tmp_path, made.id)
-    path.write_text(text[:-5], encoding="utf-8")
-    with pytest.raises(DataError, match="no whole data set"):
-        load(tmp_path, made.id)
-
-
-def test_what_cannot_be_kept_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no examples"):
-        dataset([])
-    with pytest.raises(UsageError, match="2 examples with 1 ids"):
-        dataset([ONE, ONE])
-    blank = replace(ONE, question=replace(ONE.question, answers=("La", "La")))
-    with pytest.raises(UsageError, match="would be read again as another one"):
-        store(Dataset("x", (blank,)), tmp_path)
-    with pytest.raises(DataError, match="no whole data set 'x'"):
-        load(tmp_path, "x")
-
-
 def test_examples_are_written_as_lines(tmp_path: Path) -> None:
     write(tmp_path / "out.jsonl", [ONE])
     assert (tmp_path / "out.jsonl").read_text(encoding="utf-8") == lines([ONE])
@@ -156,3 +91,24 @@ def test_examples_are_written_as_lines(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be written"):
         write(tmp_path / "no" / "out.jsonl", [ONE])
     assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
+
+
+@given(LISTS)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_written_is_read_again(tmp_path: Path, examples: list[Example]) -> None:
+    made = dataset(examples)
+    path = tmp_path / f"{made.id}.jsonl"
+    write(path, made.examples)
+    found = read(path)
+    assert found.problems == ()
+    assert dataset(found.examples) == made
+
+
+def test_what_cannot_be_kept_is_refused() -> None:
+    with pytest.raises(UsageError, match="no examples"):
+        dataset([])
+    with pytest.raises(UsageError, match="2 examples with 1 ids"):
+        dataset([ONE, ONE])
+    blank = replace(ONE, question=replace(ONE.question, answers=("La", "La")))
+    with pytest.raises(UsageError, match="would be read again as another one"):
+        lines([blank])

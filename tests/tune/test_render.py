@@ -6,7 +6,7 @@ import pytest
 from byte_tokenizer import TEMPLATE, byte_tokenizer
 
 from noria.errors import ModelError, UsageError
-from noria.tune.render import Lesson, Renderer, cut, supervised
+from noria.tune.render import Lesson, Renderer, cut
 from noria.types import Message
 
 CHAT = (Message("system", "Be brief."), Message("user", "Who dug the well?"))
@@ -23,7 +23,6 @@ def test_the_response_and_its_end_are_learnt_and_nothing_else(tokenizer: Any) ->
     assert tokenizer.decode(lesson.before) == (
         "<s>system: Be brief.</s><s>user: Who dug the well?</s><s>assistant: "
     )
-    assert supervised([lesson, lesson]) == 8
 
 
 def test_the_prompt_is_the_one_that_is_served(tokenizer: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from noria.errors import ModelError, UsageError
-from noria.models.towers import load
+from noria.models.encode import sentence_transformer
 from noria.tune.asked import Asked, Exam, QueryRecipe
 from noria.tune.retriever import divergence, embedded, teach
 from tiny_encoder import tiny_encoder
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def table(folder: Path) -> "Matrix":
-    found: Matrix = embedded(load(folder, "cpu"), PASSAGES).numpy()
+    found: Matrix = embedded(sentence_transformer(folder, "cpu"), PASSAGES).numpy()
     return found
 
 
@@ -52,7 +52,7 @@ def weights(model: Any) -> dict[str, torch.Tensor]:
 
 
 def test_a_step_moves_the_query_encoder_and_not_the_passages(folder: Path, table: "Matrix") -> None:
-    model, passages = load(folder, "cpu"), load(folder, "cpu")
+    model, passages = sentence_transformer(folder, "cpu"), sentence_transformer(folder, "cpu")
     before, given = weights(model), table.copy()
     teach(model, [Asked("who pays tax", {0: 1.0})], table, replace(RECIPE, epochs=1))
     moved = [n for n, w in weights(model).items() if not torch.equal(w, before[n])]
@@ -64,7 +64,7 @@ def test_a_step_moves_the_query_encoder_and_not_the_passages(folder: Path, table
 
 
 def test_contrast_lifts_the_marked_passage_to_rank_one(folder: Path, table: "Matrix") -> None:
-    model = load(folder, "cpu")
+    model = sentence_transformer(folder, "cpu")
     marked = [Asked(t, {p: 1.0}) for t, p in zip(QUESTIONS, worst(model, table), strict=True)]
     assert ranks(model, marked, table) == [len(PASSAGES)] * len(marked)
     taught = teach(model, marked, table, RECIPE)
@@ -76,7 +76,7 @@ def test_contrast_lifts_the_marked_passage_to_rank_one(folder: Path, table: "Mat
 def test_the_generator_lifts_the_helpful_passage_to_rank_one(
     folder: Path, table: "Matrix", direction: Any
 ) -> None:
-    model = load(folder, "cpu")
+    model = sentence_transformer(folder, "cpu")
     helped = [
         Asked(text, {p: 0.9 if p == best else 0.1 / (len(PASSAGES) - 1) for p in range(5)})
         for text, best in zip(QUESTIONS, worst(model, table), strict=True)
@@ -117,7 +117,7 @@ def test_the_same_seed_gives_the_same_weights(folder: Path, table: "Matrix") -> 
 
     def trained(seed: int, noise: int) -> dict[str, torch.Tensor]:
         torch.manual_seed(noise)  # what others drew before must not matter
-        model = load(folder, "cpu")
+        model = sentence_transformer(folder, "cpu")
         teach(model, asked, table, replace(RECIPE, epochs=2, at_once=2, seed=seed))
         return weights(model)
 
@@ -127,7 +127,7 @@ def test_the_same_seed_gives_the_same_weights(folder: Path, table: "Matrix") -> 
 
 
 def test_the_best_epoch_is_kept(folder: Path, table: "Matrix") -> None:
-    model = load(folder, "cpu")
+    model = sentence_transformer(folder, "cpu")
     before = weights(model)
     lasts, firsts = worst(model, table), ranks_first(model, table)
     learnt = [Asked(t, {p: 1.0}) for t, p in zip(QUESTIONS, lasts, strict=True)]
@@ -149,7 +149,7 @@ def ranks_first(model: Any, table: "Matrix") -> list[int]:
 
 def test_what_is_kept_stays_near_its_old_place(folder: Path, table: "Matrix") -> None:
     def nearness(keep: float) -> float:
-        model = load(folder, "cpu")
+        model = sentence_transformer(folder, "cpu")
         before = embedded(model, QUESTIONS)
         marked = [Asked(t, {p: 1.0}) for t, p in zip(QUESTIONS, worst(model, table), strict=True)]
         teach(model, marked, table, replace(RECIPE, keep=keep))
@@ -163,16 +163,19 @@ def test_questions_are_learnt_with_the_models_own_prompt(tmp_path: Path) -> None
     from noria.models.encode import SentenceEncoder
 
     expected = SentenceEncoder(folder).encode_queries(QUESTIONS)
-    assert np.abs(embedded(load(folder, "cpu"), QUESTIONS).numpy() - expected).max() < 1e-5
+    assert (
+        np.abs(embedded(sentence_transformer(folder, "cpu"), QUESTIONS).numpy() - expected).max()
+        < 1e-5
+    )
 
 
 def test_a_loss_that_is_no_number_is_said(folder: Path, table: "Matrix") -> None:
     damaged = table.copy()
     damaged[1, 0] = np.nan
     with pytest.raises(ModelError, match="no number"):
-        teach(load(folder, "cpu"), [Asked("who pays", {0: 1.0})], damaged, RECIPE)
+        teach(sentence_transformer(folder, "cpu"), [Asked("who pays", {0: 1.0})], damaged, RECIPE)
 
 
 def test_nothing_to_learn_is_said(folder: Path, table: "Matrix") -> None:
     with pytest.raises(UsageError, match="no question has a passage"):
-        teach(load(folder, "cpu"), [], table, RECIPE)
+        teach(sentence_transformer(folder, "cpu"), [], table, RECIPE)

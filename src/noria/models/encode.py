@@ -122,27 +122,9 @@ class General:
     """Whatever sentence-transformers can load, on whatever device it finds."""
 
     def __init__(self, path: Path, batch: int, device: str | None) -> None:
-        import torch
-        from sentence_transformers import SentenceTransformer
-
-        from noria.models.quiet import quiet
-
         self._batch = batch
         self._lock = threading.Lock()
-        try:
-            with quiet():
-                self._model: Any = SentenceTransformer(
-                    str(path),
-                    device=device,
-                    local_files_only=True,
-                    trust_remote_code=False,
-                    model_kwargs={"dtype": torch.float32, "use_safetensors": True},
-                )
-        except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise ModelError(
-                f"{path}: sentence-transformers cannot load it ({error}); "
-                "fetch it again, or choose another encoder"
-            ) from None
+        self._model = sentence_transformer(path, device)
 
     def encode(self, texts: Sequence[str], prompt: str) -> "Matrix":
         """One row a text; the longest are encoded first, ``batch`` at a time."""
@@ -159,6 +141,32 @@ class General:
                 show_progress_bar=False,
             )
         return np.asarray(rows, dtype=np.float32)
+
+
+def sentence_transformer(path: Path, device: str | None = None) -> Any:
+    """The encoder in ``path`` as sentence-transformers has it, in float32.
+
+    Raises ModelError for a folder that it cannot load.
+    """
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    from noria.models.quiet import quiet
+
+    try:
+        with quiet():
+            return SentenceTransformer(
+                str(path),
+                device=device,
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"dtype": torch.float32, "use_safetensors": True},
+            )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise ModelError(
+            f"{path}: sentence-transformers cannot load it ({error}); "
+            "fetch it again, or choose another encoder"
+        ) from None
 
 
 def on_processor(device: str | None) -> bool:

@@ -94,32 +94,6 @@ def towers(folder: Path, passages: Encoder, digest: str | None = None) -> Towers
     return Towers(SentenceEncoder(folder, digest=digest), passages, taught_for)
 
 
-def load(folder: Path, device: str | None = None) -> Any:
-    """The model in ``folder`` as sentence-transformers has it, in float32, to be taught.
-
-    Raises ModelError for a folder that it cannot load.
-    """
-    import torch
-    from sentence_transformers import SentenceTransformer
-
-    from noria.models.quiet import quiet
-
-    try:
-        with quiet():
-            return SentenceTransformer(
-                str(folder),
-                device=device,
-                local_files_only=True,
-                trust_remote_code=False,
-                model_kwargs={"dtype": torch.float32, "use_safetensors": True},
-            )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise ModelError(
-            f"{folder}: sentence-transformers cannot load it ({error}); "
-            "fetch it again, or choose another encoder"
-        ) from None
-
-
 def save(model: Any, folder: Path, passages: str) -> None:
     """Write a taught tower, a SentenceTransformer, as a folder that SentenceEncoder reads.
 

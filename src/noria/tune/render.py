@@ -5,7 +5,6 @@ beginning of the assistant's turn. Learnt are the response and the mark that end
 that never learns the mark never stops.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,8 +118,3 @@ def cut(lesson: Lesson, longest: int) -> Lesson:
     head = room // 2
     before = lesson.before[:head] + lesson.before[-(room - head) :]
     return Lesson(lesson.id, before, lesson.after, lesson.weight)
-
-
-def supervised(lessons: Sequence[Lesson]) -> int:
-    """Tokens that are learnt in all."""
-    return sum(len(lesson.after) for lesson in lessons)

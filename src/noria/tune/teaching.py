@@ -16,6 +16,7 @@ from noria.errors import UsageError
 from noria.evaluate.arms.respond import TALKING, holds
 from noria.jobs import silent
 from noria.models import towers
+from noria.models.encode import sentence_transformer
 from noria.protocols import Progress
 from noria.tune.asked import Asked, Exam, QueryRecipe, Taught
 from noria.tune.examples import Example
@@ -88,7 +89,7 @@ def taught(
             "no question finds a passage that is known to hold its answer; name documents, or give "
             "a context (docs/training-data.md)"
         )
-    model = towers.load(at.encoder_folder)
+    model = sentence_transformer(at.encoder_folder)
     recipe = replace(RECIPES[teacher], seed=seed)
     told = teach(model, asked, met.vectors, recipe, exam, progress)
     towers.save(model, folder, at.encoder.fingerprint)

@@ -40,14 +40,13 @@ def rate(method: Method) -> float:
 
 
 def quickest() -> Precision:
-    """The precision in which this machine multiplies quickest without losing quality.
+    """The precision in which this machine's processor, which trains, multiplies quickest.
 
-    A processor without bfloat16 emulates it, ten times slower.
+    One without bfloat16 emulates it, ten times slower.
     """
     import torch
 
-    known = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    return "bfloat16" if known or torch.cpu._is_avx512_bf16_supported() else "float32"
+    return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
 
 
 def prepared(folder: Path, movable: Movable, seed: int, device: str = "cpu") -> Any:

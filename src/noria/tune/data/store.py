@@ -1,8 +1,6 @@
-"""Keeps examples as data sets, each in a folder that is named by what it holds.
+"""Data sets under the hash of their content, and their lines. Artifacts keep the files.
 
-A data set's id is the hash of its content: the same examples have the same id, in whatever order
-and under whatever ids of their own. A folder is filled under another name and renamed when the
-manifest, written last, is on disk.
+The same examples have the same id, in whatever order and under whatever ids of their own.
 """
 
 import hashlib
@@ -12,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from noria.errors import DataError, UsageError
-from noria.evaluate.readers import jsonlines
+from noria.errors import UsageError
 from noria.evaluate.readers.entries import Place
 from noria.tune.data.forms import example_of
 from noria.tune.examples import Dataset, Example
@@ -104,42 +101,3 @@ def write(path: Path, examples: Sequence[Example]) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-
-
-def store(kept: Dataset, folder: Path) -> Path:
-    """Write a data set below ``folder``, unless it is there; returns its own folder."""
-    from noria.models.cache import kept as made_once
-
-    def write(place: Path) -> Path:
-        path = place / NAME
-        path.write_text(lines(kept.examples), encoding="utf-8")
-        return path
-
-    made_once(folder / kept.id, f"dataset {kept.id}", "storing a data set", write)
-    return folder / kept.id
-
-
-def load(folder: Path, id: str) -> Dataset:
-    """The data set that ``store`` wrote below ``folder``.
-
-    Raises DataError where it is not there, or is not any more what its id says.
-    """
-    from noria.models.cache import FILES, read_manifest
-
-    if read_manifest(folder / id) is None:
-        held = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-        raise DataError(
-            f"no whole data set {id!r:.60} in this folder; expected one of {held[:10]}", folder
-        )
-    path = folder / id / FILES / NAME
-    examples = []
-    for number, each in enumerate(jsonlines.entries(path), 1):
-        if isinstance(each, DataError):
-            raise each
-        examples.append(example_of(each[1], each[0], number, silent))
-    found = dataset(examples)
-    if found.id != id:
-        raise DataError(
-            f"damaged: its content is that of {found.id}, not of {id}; make it again", path
-        )
-    return found
