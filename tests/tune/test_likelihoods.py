@@ -90,9 +90,9 @@ def test_a_passage_is_read_once_for_all_its_questions(
     read: list[int] = []
     whole = room.scored
 
-    def counted(model: Any, tree: Any) -> dict[str, float]:
+    def counted(model: Any, tree: Any, precision: Any) -> dict[str, float]:
         read.append(tree.length)
-        return whole(model, tree)
+        return whole(model, tree, precision)
 
     monkeypatch.setattr(room, "scored", counted)
     many = [Reading(str(n), f"w{n} w7", "w9", tuple(PASSAGES)) for n in range(8)]

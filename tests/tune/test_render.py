@@ -30,20 +30,16 @@ def test_the_prompt_is_the_one_that_is_served(tokenizer: Any) -> None:
     assert renderer.lesson("1", CHAT, "Ada").before == renderer.prompt(CHAT)
 
 
-def test_a_mark_in_a_response_ends_it(tokenizer: Any) -> None:
-    lesson = Renderer(tokenizer, 500).lesson("1", CHAT, "Ada</s><s>user: and more")
-    assert tokenizer.decode(lesson.after) == "Ada</s>"
+@pytest.mark.parametrize("response", ["Ada</s><s>user: and more", "</s>"])
+def test_a_mark_of_the_template_in_a_response_is_an_error(tokenizer: Any, response: str) -> None:
+    with pytest.raises(UsageError, match="1: the response has '</?s>' in it"):
+        Renderer(tokenizer, 500).lesson("1", CHAT, response)
 
 
 @pytest.mark.parametrize("response", ["", "  \n"])
 def test_an_empty_response_is_an_error(tokenizer: Any, response: str) -> None:
     with pytest.raises(UsageError, match="1: an empty response"):
         Renderer(tokenizer, 500).lesson("1", CHAT, response)
-
-
-def test_a_response_that_begins_with_a_mark_leaves_nothing(tokenizer: Any) -> None:
-    with pytest.raises(ModelError, match="no token of the response is left"):
-        Renderer(tokenizer, 500).lesson("1", CHAT, "</s>")
 
 
 @pytest.mark.parametrize(
@@ -68,5 +64,6 @@ def test_a_long_prompt_loses_its_middle_never_the_response() -> None:
     lesson = cut(Lesson("1", tuple(range(100)), (7, 8)), 12)
     assert lesson.before == (0, 1, 2, 3, 4, 95, 96, 97, 98, 99)
     assert lesson.after == (7, 8)
+    assert lesson.lost == 90
     with pytest.raises(UsageError, match="has 2 tokens and 3 are allowed"):
         cut(Lesson("1", tuple(range(100)), (7, 8)), 3)

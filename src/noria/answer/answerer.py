@@ -109,10 +109,16 @@ class Answerer:
         candidates = asked.slate.candidates
         if self.manner == "in turn":
             candidates = candidates[asked.turn : asked.turn + 1]
-        task = SHOWN_TASK if self.examples else TASK
-        chat, shown = build(asked.query.text, candidates, self.llm.count, self.room(), task)
-        chat = (*chat[:1], *self.examples, *chat[1:])
+        chat, shown = self.put(asked.query.text, candidates)
         return replace(asked, chat=chat, shown=shown).after(prompt=perf_counter() - started)
+
+    def put(
+        self, question: str, candidates: Sequence[Candidate]
+    ) -> tuple[Chat, tuple[Candidate, ...]]:
+        """The prompt that asks ``question`` of passages, and those of them that it has room for."""
+        task = SHOWN_TASK if self.examples else TASK
+        chat, shown = build(question, candidates, self.llm.count, self.room(), task)
+        return (*chat[:1], *self.examples, *chat[1:]), shown
 
     def finish(self, asked: Asked, written: Completion | None) -> Answer:
         """Check what the model wrote to the prompt of ``asked``; None where it was not asked."""

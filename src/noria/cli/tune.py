@@ -86,11 +86,12 @@ def tune(
     wanted = one_of("objective", objective, OBJECTIVES)
     how = one_of("--method", method, METHODS)
     reads = manner_of(manner, wanted)
-    narrow = quickest() if precision == "auto" else one_of("--precision", precision, PRECISIONS)
     if replay_from is not None and not replay:
         raise UsageError("--replay-from without --replay; say which share: --replay 0.1")
     with progress() as tell:
         at = house(config, home, tell).workshop
+        auto = precision == "auto"
+        narrow = quickest(at.device) if auto else one_of("--precision", precision, PRECISIONS)
         longest = min(limit or at.longest, at.longest)
         recipe = Recipe(
             learning_rate or rate(how), epochs, row=longest, precision=narrow, seed=seed
@@ -163,7 +164,7 @@ def show_lessons(prepared: "Prepared", order: "Order", at: "Workshop", json: boo
     shown = preview(prepared.train.lessons, at.tokenizer)
     guess = foreseen(order, prepared, at)
     if json:
-        show({"lessons": shown_json(shown), "estimate": estimated(guess, machine())}, json)
+        show({"lessons": shown_json(shown), "estimate": estimated(guess, machine(at.device))}, json)
     else:
         Console().print(coloured(shown), soft_wrap=True)
         complain(str(guess))

@@ -10,7 +10,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+    from noria.tune.pack import Inputs
+    from noria.tune.weights import Precision
+
 NAME = "noria_trees"
+
+
+def logits(model: Any, inputs: "Inputs", precision: "Precision" = "float32") -> "torch.Tensor":
+    """What ``model`` expects of each learnt token of a row: [learnt, vocabulary], float32.
+
+    Logits are computed only where a token is learnt: each is a number for every known token.
+    """
+    import torch
+
+    device = model.device
+    trees = {"trees": inputs.trees} if used(model) else {}
+    with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        found: torch.Tensor = model(
+            input_ids=inputs.ids.to(device),
+            attention_mask=inputs.mask.to(device),
+            position_ids=inputs.positions.to(device),
+            use_cache=False,
+            logits_to_keep=inputs.sources.to(device),
+            **trees,
+        ).logits[0]
+    return found.float()
 
 
 def use(model: Any) -> None:

@@ -333,6 +333,8 @@ def probe(model: Any, precision: Precision = "float32") -> Callable[[Row], objec
     def forth_and_back(row: Row) -> None:
         model.train()
         torch.autograd.backward(losses(model, laid(row), precision))
+        if model.device.type == "cuda":
+            torch.cuda.synchronize()  # a GPU only queues what it is told
         for weight in moving(model).values():
             weight.grad = None
 

@@ -14,9 +14,11 @@ from noria.answer.prompt import build
 from noria.errors import ModelError, UsageError
 from noria.jobs import silent
 from noria.protocols import Progress
+from noria.tune import attention
 from noria.tune.asked import Asked
 from noria.tune.pack import Row, Tree, laid, trees
 from noria.tune.render import Lesson, Renderer
+from noria.tune.weights import Precision
 from noria.types import Candidate
 
 if TYPE_CHECKING:
@@ -45,14 +47,15 @@ def likelihoods(
     count: Callable[[str], int],
     budget: int,
     room: int = ROOM,
+    precision: Precision = "float32",
     progress: Progress = silent,
 ) -> list[tuple[float, ...]]:
     """For each reading, and each of its passages, the mean log-probability of an answer's token.
 
     ``model``: a causal language model of transformers. ``count`` and ``budget``: tokens of the
-    prompt, as ``noria.answer.prompt.build`` takes them. The mark that ends a turn is not counted:
-    it says whether the model likes to stop, not whether the passage helped. Raises UsageError for
-    an empty answer, ModelError for a likelihood that is no number.
+    prompt, as ``noria.answer.prompt.build`` takes them; ``room``: of a tree. The mark that ends a
+    turn is not counted: it says whether the model likes to stop, not whether the passage helped.
+    Raises UsageError for an empty answer, ModelError for a likelihood that is no number.
     """
     lessons = [
         lesson_of(reading, place, number, renderer, count, budget)
@@ -61,7 +64,7 @@ def likelihoods(
     ]
     found: dict[str, float] = {}
     for tree in trees(lessons, room):
-        found |= scored(model, tree)
+        found |= scored(model, tree, precision)
         progress(STAGE, len(found), len(lessons))
     return [
         tuple(found[named(place, number)] for number in range(len(reading.passages)))
@@ -88,21 +91,15 @@ def named(place: int, number: int) -> str:
     return f"{place:08}/{number:04}"
 
 
-def scored(model: Any, tree: Tree) -> dict[str, float]:
+def scored(model: Any, tree: Tree, precision: Precision) -> dict[str, float]:
     """The mean log-probability of the answer's tokens of each lesson, by its id."""
     import torch
 
-    inputs, device = laid(Row((tree,))), model.device
+    inputs = laid(Row((tree,)))
     with torch.inference_mode():
-        logits = model(
-            input_ids=inputs.ids.to(device),
-            attention_mask=inputs.mask.to(device),
-            position_ids=inputs.positions.to(device),
-            use_cache=False,
-            logits_to_keep=inputs.sources.to(device),
-        ).logits[0]
-        targets = inputs.targets.to(device)[:, None]
-        each = logits.float().log_softmax(1).gather(1, targets)[:, 0].cpu()
+        logits = attention.logits(model, inputs, precision)
+        targets = inputs.targets.to(logits.device)[:, None]
+        each = logits.log_softmax(1).gather(1, targets)[:, 0].cpu()
     return dict(means(each, tree.lessons))
 
 

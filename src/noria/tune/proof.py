@@ -6,6 +6,7 @@ transformers. What is served afterwards may be rounded, which ``noria quantize``
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from noria.jobs import silent
 from noria.models.adapters import export, gguf_kept
@@ -15,6 +16,7 @@ from noria.protocols import Progress
 from noria.tune.render import Lesson
 from noria.tune.weights import Movable
 from noria.tune.workshop import Workshop
+from noria.types import Prompt
 
 STAGE = "comparing server and trainer"
 
@@ -28,20 +30,30 @@ def proven(
 ) -> Parity:
     """The parity of a trained ``result`` and its export on ``prompts``.
 
-    Raises ModelError where they differ. Token ids are compared by giving both the same text.
+    The trainer reads the ids that it learnt after; the server renders the same chats by itself.
+    Raises ModelError where they differ.
     """
+    read = {asked(lesson, at.tokenizer): lesson.before for lesson in prompts}
     base = gguf_at(at.weights)
     adapter = None if movable.method == "full" else result
-    texts = [at.tokenizer.decode(lesson.before) for lesson in prompts]
     progress(STAGE, 0, 1)
     exact = gguf_kept(result if adapter is None else at.folder, base, at.cache, "F32")
     adapters = [export(adapter, base, at.cache)] if adapter else []
     server = LlamaCpp(exact, context=at.context, parallel=1, adapters=adapters, exact=True)
     try:
-        trainer = Trained(result if adapter is None else at.folder, adapter)
-        found = parity(trainer, Served(server, 0 if adapter else None), texts)
+        folder = result if adapter is None else at.folder
+        trainer = Trained(folder, adapter, read.__getitem__)
+        found = parity(trainer, Served(server, 0 if adapter else None), list(read))
     finally:
         server.close()
     check(found)
     progress(STAGE, 1, 1)
     return found
+
+
+def asked(lesson: Lesson, tokenizer: Any) -> Prompt:
+    """The chat of a lesson; its tokens as text, where it has none or was too long."""
+    if lesson.chat and not lesson.lost:
+        return lesson.chat
+    text: str = tokenizer.decode(lesson.before)
+    return text

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from noria.answer.answerer import Answerer
-from noria.answer.prompt import build
 from noria.errors import NoriaError
 from noria.evaluate.questions import Question
 from noria.evaluate.recorded import says
@@ -67,9 +66,7 @@ def radit(
                 lacking = lacks(example.question, shown)
                 wanted = ABSTENTION if lacking else example.response
                 try:
-                    chat, _ = build(
-                        example.question.text, shown, answerer.llm.count, answerer.room()
-                    )
+                    chat, _ = answerer.put(example.question.text, shown)
                     id = f"{example.id} {name}"
                     lesson = renderer.lesson(id, chat, wanted, example.weight)
                 except NoriaError as error:

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from noria.answer.answerer import Answerer
-from noria.answer.prompt import build
 from noria.errors import NoriaError
 from noria.evaluate.arms.respond import gold
 from noria.evaluate.recorded import says
@@ -70,7 +69,7 @@ def raft(
         slate, golden = shown(group, funnel, slates, chance)
         for example in group:
             try:
-                chat, _ = build(example.question.text, slate, answerer.llm.count, answerer.room())
+                chat, _ = answerer.put(example.question.text, slate)
                 wanted = response(example) if golden else ABSTENTION
                 lessons.append(renderer.lesson(example.id, chat, wanted, example.weight))
             except NoriaError as error:

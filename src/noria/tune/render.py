@@ -5,7 +5,7 @@ beginning of the assistant's turn. Learnt are the response and the mark that end
 that never learns the mark never stops.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from noria.errors import ModelError, UsageError
@@ -14,12 +14,17 @@ from noria.types import Chat
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """An example as token ids: ``before`` is read, ``after`` is learnt."""
+    """An example as token ids: ``before`` is read, ``after`` is learnt.
+
+    ``chat``: what ``before`` renders; ``lost``: tokens of it that were too many.
+    """
 
     id: str
     before: tuple[int, ...]
     after: tuple[int, ...]
     weight: float = 1.0
+    chat: Chat = ()
+    lost: int = 0
 
     @property
     def length(self) -> int:
@@ -44,7 +49,8 @@ class Renderer:
     def lesson(self, id: str, chat: Chat, response: str, weight: float = 1.0) -> Lesson:
         """The tokens of ``response`` after ``chat``.
 
-        Raises UsageError for an empty response, or one that alone is too long; ModelError where
+        Raises UsageError for a response that is empty, has a mark of the template in it, or alone
+        is too long; ModelError where
         the template or the tokenizer do not keep the prompt's tokens when the response follows.
         """
         text, whole = self._rendered(id, chat, response)
@@ -54,7 +60,7 @@ class Renderer:
                 f"{id}: the tokenizer merges the end of the prompt with the response "
                 f"{response[:20]!r}; the template must end the prompt with a mark of its own"
             )
-        lesson = Lesson(id, before, self._ended(after[len(before) :], id), weight)
+        lesson = Lesson(id, before, self._ended(after[len(before) :], id), weight, chat)
         return cut(lesson, self._longest)
 
     def prompt(self, chat: Chat) -> tuple[int, ...]:
@@ -68,6 +74,12 @@ class Renderer:
         if not response.strip():
             raise UsageError(
                 f"{id}: an empty response: there is nothing to learn; leave the example out"
+            )
+        mark = next((each for each in self._tokenizer.all_special_tokens if each in response), None)
+        if mark is not None:
+            raise UsageError(
+                f"{id}: the response has {mark!r} in it, which is a mark of the chat template and "
+                "would end the turn there; take it out"
             )
         text = self._template(chat, answered=False)
         whole = self._template((*chat, Message("assistant", response)), answered=True)
@@ -117,4 +129,4 @@ def cut(lesson: Lesson, longest: int) -> Lesson:
         return lesson
     head = room // 2
     before = lesson.before[:head] + lesson.before[-(room - head) :]
-    return Lesson(lesson.id, before, lesson.after, lesson.weight)
+    return replace(lesson, before=before, lost=len(lesson.before) - len(before))

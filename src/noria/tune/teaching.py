@@ -18,12 +18,14 @@ from noria.jobs import silent
 from noria.models import towers
 from noria.models.encode import sentence_transformer
 from noria.protocols import Progress
+from noria.tune import attention
 from noria.tune.asked import Asked, Exam, QueryRecipe, Taught
 from noria.tune.examples import Example
 from noria.tune.likelihoods import Reading, likelihoods, opinions, temperature
 from noria.tune.material import Material, sampled
 from noria.tune.render import Renderer
 from noria.tune.retriever import teach
+from noria.tune.weights import quickest
 from noria.tune.workshop import Workshop
 from noria.types import Candidate, Query
 
@@ -31,9 +33,7 @@ Teacher = Literal["contrast", "likelihoods"]
 DEPTH = 100  # passages that each leg finds for a question: what it is held against
 LONGEST = 500  # characters of an answer: a longer one stands in no passage
 READ = 8  # of these, those after which the generator is asked
-CONSULTED = (
-    400  # questions that the generator is asked at most: each is some eight passages to read
-)
+CONSULTED = 400  # questions that the generator is asked at most: it reads READ passages for each
 RECIPES = {
     "contrast": QueryRecipe(learning_rate=5e-5, epochs=3, temperature=0.05),
     "likelihoods": QueryRecipe(learning_rate=2e-5, epochs=3, temperature=0.05, direction="reverse"),
@@ -89,7 +89,7 @@ def taught(
             "no question finds a passage that is known to hold its answer; name documents, or give "
             "a context (docs/training-data.md)"
         )
-    model = sentence_transformer(at.encoder_folder)
+    model = sentence_transformer(at.encoder_folder, at.device)
     recipe = replace(RECIPES[teacher], seed=seed)
     told = teach(model, asked, met.vectors, recipe, exam, progress)
     towers.save(model, folder, at.encoder.fingerprint)
@@ -149,6 +149,8 @@ def helped(met: Met, places: Sequence[int], at: Workshop, progress: Progress) ->
     from noria.models.transformers import loaded
 
     tokenizer, model = loaded(at.folder)
+    model = model.to(at.device)
+    attention.use(model)
     near = [met.near[place][:READ] for place in places]
     readings = [
         Reading(
@@ -165,6 +167,7 @@ def helped(met: Met, places: Sequence[int], at: Workshop, progress: Progress) ->
         readings,
         lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"]),
         at.prompt_tokens,
+        precision=quickest(at.device),
         progress=progress,
     )
     return opinions([each.question for each in readings], near, said, temperature(said))

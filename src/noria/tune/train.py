@@ -162,27 +162,12 @@ def step(
 
 
 def losses(model: Any, inputs: Inputs, precision: Precision = "float32") -> "torch.Tensor":
-    """The weighted sum of the losses of a row's learnt tokens.
-
-    Logits are computed only where a token is learnt: each is a number for every known token.
-    """
-    import torch
+    """The weighted sum of the losses of a row's learnt tokens."""
     from torch.nn.functional import cross_entropy
 
-    device = model.device
-    trees = {"trees": inputs.trees} if attention.used(model) else {}
-    narrow = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
-    with narrow:
-        logits = model(
-            input_ids=inputs.ids.to(device),
-            attention_mask=inputs.mask.to(device),
-            position_ids=inputs.positions.to(device),
-            use_cache=False,
-            logits_to_keep=inputs.sources.to(device),
-            **trees,
-        ).logits[0]
-    each = cross_entropy(logits.float(), inputs.targets.to(device), reduction="none")
-    return (each * inputs.weights.to(device)).sum()
+    logits = attention.logits(model, inputs, precision)
+    each = cross_entropy(logits, inputs.targets.to(logits.device), reduction="none")
+    return (each * inputs.weights.to(logits.device)).sum()
 
 
 def held_out_loss(model: Any, lessons: Sequence[Lesson], recipe: Recipe) -> float:

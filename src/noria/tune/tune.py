@@ -11,6 +11,7 @@ from typing import Any
 
 from noria.errors import UsageError
 from noria.jobs import locked, silent
+from noria.models.parity import Parity
 from noria.protocols import Clock, Progress
 from noria.store.content import remove, write_json
 from noria.store.mirror import Mirrored, mirror
@@ -89,8 +90,16 @@ class Prepared:
     @property
     def problems(self) -> tuple[str, ...]:
         """All that was wrong with the data."""
-        lessons = (*self.train.problems, *self.held_out.problems)
-        return (*self.notes, *self.material.problems, *lessons)
+        sides = self.train, self.held_out
+        cut = [
+            f"{lesson.id}: the prompt loses {lesson.lost} tokens of its middle; allow more "
+            "(--limit), or ask for less"
+            for side in sides
+            for lesson in side.lessons
+            if lesson.lost
+        ]
+        wrong = [problem for side in sides for problem in side.problems]
+        return (*self.notes, *self.material.problems, *wrong, *cut)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,11 +191,13 @@ def foreseen(order: Order, prepared: Prepared, at: Workshop, pace: Pace | None =
 
     ``pace``: of this machine, where it was measured; else a guess by its cores.
     """
-    here = machine()
+    here = machine(at.device)
     plan = planned(prepared.train.lessons, order.recipe)
     rows = pack(prepared.held_out.lessons, order.recipe.row)
     looks = len(looking(len(plan), order.recipe.looks)) + 1  # one before training
-    found = estimate(shaped(at.folder), order.movable, plan, rows, looks, pace or prior(here))
+    found = estimate(
+        shaped(at.folder), order.movable, plan, rows, looks, pace or prior(here), here.device
+    )
     refused(found, here.memory)
     return found
 
@@ -210,7 +221,7 @@ def tune(
     with locked(folder.with_suffix(".lock"), "training on these examples"):
         again = finished(folder / DONE, at)
         if not again:
-            result = trained(order, prepared, at, folder, clock, progress, say)
+            result = Running(order, prepared, at, folder, clock, progress, say).result()
             ids = registered(prepared, at, folder, result, now)
             write_json(folder / DONE, ids)
             for part in (CHECKPOINTS, ADAPTER, MODEL, QUERIES):
@@ -219,68 +230,66 @@ def tune(
     return replace(tuned, again=again, mirrored=mirror(at.registry, at.home))
 
 
-def trained(
-    order: Order,
-    prepared: Prepared,
-    at: Workshop,
-    folder: Path,
-    clock: Clock,
-    progress: Progress,
-    say: Say,
-) -> Result:
-    """Train what the objective moves, and write it into ``folder``."""
-    curve, told, metrics = None, None, dict[str, float]()
-    if order.objective in GENERATOR:
-        curve = generator(order, prepared, at, folder, clock, progress, say)
-        result = folder / part_of(order.movable)
-        parity = proven(result, order.movable, at, prepared.held_out.lessons[:COMPARED], progress)
-        metrics["held_out_loss_before"] = curve.looks[0].loss
-        metrics["held_out_loss"] = curve.best.loss
-        metrics["parity_max_kl"] = parity.max_kl
-    if prepared.teacher:
-        told = taught(
-            prepared.material,
-            at,
-            prepared.teacher,
-            order.recipe.seed,
-            folder / QUERIES,
-            progress,
-        )
-        first, best = told.sights[0], told.sights[told.best]
-        metrics |= {"recall@5_before": first.recall, "recall@5": best.recall}
-        metrics |= {"mrr_before": first.mrr, "mrr": best.mrr}
-    return Result(metrics, curve, told)
+@dataclass(frozen=True)
+class Running:
+    """One run, into ``folder``, and who hears of it."""
 
+    order: Order
+    prepared: Prepared
+    at: Workshop
+    folder: Path
+    clock: Clock = monotonic
+    progress: Progress = silent
+    say: Say = unheard
 
-def generator(
-    order: Order,
-    prepared: Prepared,
-    at: Workshop,
-    folder: Path,
-    clock: Clock,
-    progress: Progress,
-    say: Say,
-) -> Curve:
-    """Train the generator, and write it into ``folder``."""
-    foreseen(order, prepared, at)
-    model = weights.prepared(at.folder, order.movable, order.recipe.seed)
-    if not (folder / CHECKPOINTS).exists():
-        plan = planned(prepared.train.lessons, order.recipe)
-        pace = measured(
-            probe(model, order.recipe.precision), shaped(at.folder), order.movable, plan
+    def result(self) -> Result:
+        """Train what the objective moves, prove it, and write it into ``folder``."""
+        curve, told, metrics = None, None, dict[str, float]()
+        if self.order.objective in GENERATOR:
+            curve = self.generator()
+            parity = self.proven()
+            metrics["held_out_loss_before"] = curve.looks[0].loss
+            metrics["held_out_loss"] = curve.best.loss
+            metrics["parity_max_kl"] = parity.max_kl
+        if self.prepared.teacher:
+            told = self.retriever(self.prepared.teacher)
+            first, best = told.sights[0], told.sights[told.best]
+            metrics |= {"recall@5_before": first.recall, "recall@5": best.recall}
+            metrics |= {"mrr_before": first.mrr, "mrr": best.mrr}
+        return Result(metrics, curve, told)
+
+    def generator(self) -> Curve:
+        """Train the generator, and write it into ``folder``."""
+        order, prepared, at = self.order, self.prepared, self.at
+        foreseen(order, prepared, at)
+        model = weights.prepared(at.folder, order.movable, order.recipe.seed, at.device)
+        if not (self.folder / CHECKPOINTS).exists():
+            plan = planned(prepared.train.lessons, order.recipe)
+            row = probe(model, order.recipe.precision)
+            pace = measured(row, shaped(at.folder), order.movable, plan)
+            self.say(str(foreseen(order, prepared, at, pace)))
+        curve = train(
+            model,
+            prepared.train.lessons,
+            prepared.held_out.lessons,
+            order.recipe,
+            self.folder / CHECKPOINTS,
+            self.progress,
+            self.clock,
         )
-        say(str(foreseen(order, prepared, at, pace)))
-    curve = train(
-        model,
-        prepared.train.lessons,
-        prepared.held_out.lessons,
-        order.recipe,
-        folder / CHECKPOINTS,
-        progress,
-        clock,
-    )
-    weights.save(model, folder / part_of(order.movable), at.folder)
-    return curve
+        weights.save(model, self.folder / part_of(order.movable), at.folder)
+        return curve
+
+    def proven(self) -> Parity:
+        """The parity of what was trained and what will be served."""
+        some = self.prepared.held_out.lessons[:COMPARED]
+        movable = self.order.movable
+        return proven(self.folder / part_of(movable), movable, self.at, some, self.progress)
+
+    def retriever(self, teacher: Teacher) -> Taught:
+        """Teach the query encoder, and write it into ``folder``."""
+        seed, folder = self.order.recipe.seed, self.folder / QUERIES
+        return taught(self.prepared.material, self.at, teacher, seed, folder, self.progress)
 
 
 def part_of(movable: Movable) -> str:

@@ -39,21 +39,37 @@ def rate(method: Method) -> float:
     return RATES[method]
 
 
-def quickest() -> Precision:
-    """The precision in which this machine's processor, which trains, multiplies quickest.
+def device() -> str:
+    """Where to train, as torch names it: on the GPU, if there is one."""
+    import torch
 
-    One without bfloat16 emulates it, ten times slower.
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def quickest(device: str) -> Precision:
+    """The precision in which a device multiplies quickest.
+
+    A processor without bfloat16 emulates it, ten times slower.
     """
     import torch
 
-    return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
+    able = torch.cpu._is_avx512_bf16_supported() if device == "cpu" else narrow_on(device)
+    return "bfloat16" if able else "float32"
+
+
+def narrow_on(device: str) -> bool:
+    """Whether a GPU knows bfloat16."""
+    import torch
+
+    return device.startswith("cuda") and torch.cuda.is_bf16_supported()
 
 
 def prepared(folder: Path, movable: Movable, seed: int, device: str = "cpu") -> Any:
     """The model of a Hugging Face folder, ready to be trained.
 
-    A fresh adapter changes nothing: its second matrix is zero. Raises ModelError where the folder
-    holds no model that can be loaded, MissingExtraError without the packages of a method.
+    A fresh adapter changes nothing: its second matrix is zero. What moves is float32. Raises
+    ModelError where the folder holds no model that can be loaded, MissingExtraError without the
+    packages of a method.
     """
     import torch
 
@@ -80,19 +96,20 @@ def prepared(folder: Path, movable: Movable, seed: int, device: str = "cpu") -> 
     with warnings.catch_warnings():
         # PEFT asks transformers in words that transformers is about to drop
         warnings.simplefilter("ignore", FutureWarning)
-        return get_peft_model(model, config, autocast_adapter_dtype=False).train()
+        return get_peft_model(model, config).train()
 
 
 def loaded(folder: Path, method: Method, device: str) -> Any:
-    """The frozen model: float32, bfloat16 on a GPU that knows it, or NF4."""
+    """The model: float32, NF4, or frozen in bfloat16 on a GPU that knows it."""
     import torch
     from transformers import AutoModelForCausalLM
 
     from noria.models.quiet import quiet
 
-    kind = torch.bfloat16 if device != "cpu" and torch.cuda.is_bf16_supported() else torch.float32
+    kind = torch.bfloat16 if method != "full" and narrow_on(device) else torch.float32
     options: dict[str, Any] = {"dtype": kind, "local_files_only": True, "use_safetensors": True}
     if method == "qlora":
+        options["device_map"] = {"": device}
         from transformers import BitsAndBytesConfig
 
         try:

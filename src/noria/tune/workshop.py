@@ -41,6 +41,13 @@ class Workshop:
     context: int
 
     @property
+    def device(self) -> str:
+        """Where training runs, as torch names it."""
+        from noria.tune.weights import device
+
+        return device()
+
+    @property
     def folder(self) -> Path:
         """The base as a Hugging Face folder, converted once."""
         from noria.models.gguf import converted
