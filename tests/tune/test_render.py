@@ -32,7 +32,7 @@ def test_the_prompt_is_the_one_that_is_served(tokenizer: Any) -> None:
 
 @pytest.mark.parametrize("response", ["Ada</s><s>user: and more", "</s>"])
 def test_a_mark_of_the_template_in_a_response_is_an_error(tokenizer: Any, response: str) -> None:
-    with pytest.raises(UsageError, match="1: the response has '</?s>' in it"):
+    with pytest.raises(UsageError, match=r"1: the response has '</?s>' in it"):
         Renderer(tokenizer, 500).lesson("1", CHAT, response)
 
 
