@@ -28,10 +28,12 @@ from noria.models.cache import default_cache
 from noria.models.gguf import converted
 from noria.models.sources import fetch
 from noria.tune import train, weights
-from noria.tune.estimate import estimate, measured, prior, probe, shaped
+from noria.tune.estimate import estimate
 from noria.tune.machine import machine
+from noria.tune.pace import measured, prior, probe
 from noria.tune.pack import Row, Tree
 from noria.tune.render import Lesson
+from noria.tune.shape import shaped
 from noria.tune.weights import Movable
 
 SETTINGS: Mapping[str, tuple[Movable, int]] = {  # what moves, and the tokens of a row

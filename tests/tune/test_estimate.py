@@ -1,55 +1,31 @@
 """What a training takes, before it begins."""
 
 import json
-import math
 from dataclasses import replace
-from itertools import count
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from smol import SMOL, row
 
-from noria.errors import ModelError, UsageError
+from noria.errors import UsageError
 from noria.tune.estimate import (
     CLOSE,
     Estimate,
-    Pace,
-    Shape,
     as_json,
     close,
     duration,
     estimate,
-    measured,
-    prior,
-    probe,
     refused,
-    shaped,
     size,
 )
 from noria.tune.machine import Machine
-from noria.tune.pack import Row, Tree
-from noria.tune.render import Lesson
-from noria.tune.weights import Movable, moving, prepared
+from noria.tune.pace import Pace
+from noria.tune.pack import Row
+from noria.tune.weights import Movable
 
-# SmolLM2-135M, as its files tell
-SMOL = Shape(
-    parameters=134_515_008,
-    embedded=28_311_552,
-    linear=106_168_320,
-    largest=884_736,
-    width=305_280,
-    hidden=576,
-    layers=30,
-    vocabulary=49_152,
-    stored=538_090_408,
-)
 PACE = Pace(60e9, "prior")
 LORA = Movable()
-
-
-def row(length: int, learnt: int = 16) -> Row:
-    return Row((Tree(0, (Lesson("a", (1,) * (length - learnt), (2,) * learnt),)),))
 
 
 def take(movable: Movable = LORA, *rows: Row, looks: int = 0) -> Estimate:
@@ -70,31 +46,6 @@ def test_the_estimate_is_close_to_what_was_measured(
 ) -> None:
     found = take(movable, row(length, learnt))
     assert peak / CLOSE < found.resident < peak * CLOSE
-
-
-def test_the_shape_is_told_by_the_files(tiny_folder: Path) -> None:
-    model = prepared(tiny_folder, Movable("full"), seed=0)
-    shape = shaped(tiny_folder)
-    assert shape.parameters == sum(weight.numel() for weight in model.parameters())
-    assert (shape.embedded, shape.hidden, shape.layers, shape.vocabulary) == (96 * 32, 32, 2, 96)
-    # q and o, k and v, gate and up and down, in each of two layers
-    assert shape.linear == 2 * (2 * 32 * 32 + 2 * 32 * 16 + 3 * 32 * 64)
-    assert shape.largest == 32 * 64
-    assert shape.stored == (tiny_folder / "model.safetensors").stat().st_size
-    adapter = moving(prepared(tiny_folder, Movable("lora", rank=4), seed=0))
-    assert 4 * shape.width == sum(weight.numel() for weight in adapter.values())
-
-
-def test_a_folder_without_a_model_is_no_base(tiny_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"its size cannot be told.*expected the config\.json"):
-        shaped(tmp_path)
-    (tmp_path / "model.safetensors").write_bytes((tiny_folder / "model.safetensors").read_bytes())
-    (tmp_path / "config.json").write_text('{"vocab_size": 96, "n_embd": 32}', encoding="utf-8")
-    with pytest.raises(ModelError, match="no num_hidden_layers"):
-        shaped(tmp_path)
-    (tmp_path / "model.safetensors").write_bytes(b"\x08" + b"\0" * 20)
-    with pytest.raises(ModelError, match="is no safetensors file"):
-        shaped(tmp_path)
 
 
 METHODS = st.sampled_from(["lora", "qlora", "full"])
@@ -168,39 +119,6 @@ def test_a_gpu_takes_half_of_it() -> None:
     there = estimate(SMOL, Movable(), [[row(1024)]], [], 0, PACE, device="cuda")
     assert there.weights == 2 * SMOL.parameters
     assert there.kept == pytest.approx(take().kept / 2)
-
-
-def test_a_prior_is_of_the_machine() -> None:
-    assert prior(Machine(1, 2)).speed == 2 * prior(Machine(1, 1)).speed
-    assert prior(Machine(1, 2, "cuda")).speed > prior(Machine(1, 2)).speed
-    assert prior(Machine(1, 2)).source == "prior"
-
-
-def test_a_measured_pace_is_that_of_a_long_row_after_a_short_one() -> None:
-    ticks = count(step=2)  # seconds
-    seen: list[int] = []
-    plan = [[row(1024)], [row(600), row(20)]]
-    pace = measured(lambda r: seen.append(r.length), SMOL, Movable(), plan, lambda: next(ticks))
-    assert seen == [20, 600]
-    alone = estimate(SMOL, Movable(), [[row(600)]], [], 0, pace)
-    assert alone.seconds == pytest.approx(2.0)
-    assert pace.source == "measured"
-    with pytest.raises(UsageError, match="nothing to time"):
-        measured(seen.append, SMOL, Movable(), [])  # type: ignore[arg-type]
-
-
-def test_a_clock_that_stands_still_makes_no_infinite_pace() -> None:
-    pace = measured(lambda r: None, SMOL, Movable(), [[row(20)]], lambda: 1.0)
-    assert math.isfinite(pace.speed)
-
-
-def test_a_probe_moves_no_weight(tiny_folder: Path) -> None:
-    model = prepared(tiny_folder, Movable("lora", rank=4), seed=0)
-    before = {name: weight.clone() for name, weight in moving(model).items()}
-    assert measured(probe(model), shaped(tiny_folder), Movable(), [[row(20, 4)]]).speed > 0
-    for name, weight in moving(model).items():
-        assert weight.grad is None
-        assert bool((weight == before[name]).all())
 
 
 def test_what_fits_is_not_refused() -> None:

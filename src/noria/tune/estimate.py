@@ -2,23 +2,19 @@
 
 Memory is a sum whose terms can be counted from the shapes in the base's files; what torch keeps
 for the way back is a multiple of them that was measured (``benchmarks/estimate.py``).
-Time is work, counted in floating-point operations, divided by a pace: measured on one row of the
-very training where the model is loaded already, else a prior, and the estimate says which.
+Time is work divided by a pace, measured or a prior, and the estimate says which.
 """
 
-import json
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
-from noria.errors import ModelError, UsageError
-from noria.protocols import Clock
+from noria.errors import UsageError
 from noria.tune.machine import Machine
+from noria.tune.pace import Pace, reads, trains
 from noria.tune.pack import Row
-from noria.tune.weights import Method, Movable, Precision, moving
+from noria.tune.shape import Shape, moved
+from noria.tune.weights import Method, Movable
 
 # Measured on SmolLM2-135M, float32, torch 2.13, November 2026, in rows of 128 to 1024 tokens; a
 # Llama of 7 million parameters in rows of 512 to 2048 kept as much, within a tenth
@@ -28,40 +24,8 @@ LOGITS = 3.0  # the logits' softmax, and the gradients of both, at once
 ADAPTERS = 7  # linear layers that a block has: an adapter keeps its rank of numbers for each
 NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes a weight: half, and scales quantized again
 
-# 30e9 operations a second were measured on a core with AVX2. For an accelerator it is a guess from
-# data sheets at a third of their bfloat16: it was not measured here.
-CORE, ACCELERATOR = 30e9, 100e12
-PROBED = 512  # tokens: a row of 128 was read at two thirds of the pace of one of 512
-
 CLOSE = 1.25  # the estimate was within this factor of what was measured
 WORTH = 0.05  # of what is needed: advice that saves less is left out
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The sizes of a model. ``width``: numbers in and out of its linear layers, for one token.
-
-    ``linear``: weights in them, ``largest`` of which are in one. The rest of ``parameters`` are
-    embeddings, of which there are ``embedded``, and norms. ``stored``: bytes of the files.
-    """
-
-    parameters: int
-    embedded: int
-    linear: int
-    largest: int
-    width: int
-    hidden: int
-    layers: int
-    vocabulary: int
-    stored: int
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Floating-point operations a second, and where the figure is from."""
-
-    speed: float
-    source: Literal["measured", "prior"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,65 +121,6 @@ def estimate(
     )
 
 
-def shaped(folder: Path) -> Shape:
-    """The shape of the model in a Hugging Face folder, from its config.json and safetensors.
-
-    No weight is read. Raises ModelError where the folder does not hold what that takes.
-    """
-    sizes = dict(tensors(folder))
-    linear = [s for name, s in sizes.items() if len(s) == 2 and not embeds(name)]
-    try:
-        raw = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config = raw.get("text_config") or raw
-        return Shape(
-            parameters=sum(map(math.prod, sizes.values())),
-            embedded=sum(math.prod(s) for name, s in sizes.items() if embeds(name)),
-            linear=sum(map(math.prod, linear)),
-            largest=max(map(math.prod, linear)),
-            width=sum(map(sum, linear)),
-            hidden=named(config, "hidden_size", "n_embd", "d_model"),
-            layers=named(config, "num_hidden_layers", "n_layer", "num_layers"),
-            vocabulary=named(config, "vocab_size"),
-            stored=sum(path.stat().st_size for path in folder.glob("*.safetensors")),
-        )
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise ModelError(
-            f"{folder}: its size cannot be told ({error}); expected the config.json and "
-            "safetensors of a causal language model"
-        ) from None
-
-
-def tensors(folder: Path) -> Iterable[tuple[str, tuple[int, ...]]]:
-    """The names and shapes of all tensors of a folder."""
-    from safetensors import SafetensorError, safe_open
-
-    for path in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(path, framework="numpy") as file:
-                names = list(file.keys())
-                yield from ((name, tuple(file.get_slice(name).get_shape())) for name in names)
-        except (OSError, SafetensorError) as error:
-            raise ModelError(f"{path}: is no safetensors file ({error}); fetch it again") from None
-
-
-def embeds(name: str) -> bool:
-    """Whether a tensor turns tokens into vectors, or vectors into logits: no adapter goes there."""
-    return any(part in name for part in ("emb", "wte", "wpe", "lm_head"))
-
-
-def named(config: dict[str, Any], *names: str) -> int:
-    """The first of some settings that is there: families name them differently."""
-    for name in names:
-        if isinstance(config.get(name), int):
-            return int(config[name])
-    raise KeyError(f"no {names[0]}")
-
-
-def moved(shape: Shape, movable: Movable) -> int:
-    """How many numbers are trained."""
-    return shape.parameters if movable.method == "full" else movable.rank * shape.width
-
-
 def frozen(shape: Shape, method: Method, number: int) -> int:
     """The bytes of the weights that stay, and of one layer that NF4 unpacks to compute with."""
     if method == "full":
@@ -257,88 +162,13 @@ def keeps(shape: Shape, movable: Movable, row: Row, number: int) -> int:
 
 def predicts(shape: Shape, row: Row) -> int:
     """The bytes of a row's logits: float32 everywhere, and only where a token is learnt."""
-    return round(LOGITS * 4 * learnt(row) * shape.vocabulary)
+    return round(LOGITS * 4 * row.learnt * shape.vocabulary)
 
 
 def looked(shape: Shape, row: Row, number: int) -> int:
     """The bytes that a held-out row takes: of one layer at a time, since there is no way back."""
     layer = number * row.length * KEPT * shape.width / max(1, shape.layers)
     return round(layer) + predicts(shape, row) + 4 * row.length**2
-
-
-def learnt(row: Row) -> int:
-    """Tokens that a row teaches."""
-    return sum(len(lesson.after) for tree in row.trees for lesson in tree.lessons)
-
-
-def reads(shape: Shape, row: Row) -> float:
-    """The operations of reading a row once: two a weight, and what tokens say to each other."""
-    attention = 4 * shape.hidden * shape.layers * pairs(row)
-    return (
-        2 * shape.linear * row.length
-        + attention
-        + 2 * shape.hidden * shape.vocabulary * learnt(row)
-    )
-
-
-def pairs(row: Row) -> int:
-    """Tokens times the tokens that they read: a trunk itself, branches their tree."""
-    return sum(t.trunk**2 + (t.length - t.trunk) * t.length for t in row.trees)
-
-
-def trains(shape: Shape, movable: Movable, row: Row) -> float:
-    """The operations of learning from a row once.
-
-    The way back costs as much again for what is passed on, and once more for the weights that move.
-    """
-    if movable.method == "full":
-        return 3 * reads(shape, row)
-    return 2 * reads(shape, row) + 3 * 2 * moved(shape, movable) * row.length
-
-
-def prior(machine: Machine) -> Pace:
-    """A pace for a machine on which nothing was timed."""
-    return Pace(ACCELERATOR if machine.device != "cpu" else CORE * machine.cores, "prior")
-
-
-def measured(
-    probe: Callable[[Row], object],
-    shape: Shape,
-    movable: Movable,
-    plan: Sequence[Sequence[Row]],
-    clock: Clock = perf_counter,
-) -> Pace:
-    """The pace at which ``probe`` learns from a row of ``plan`` that is long enough to tell.
-
-    The shortest row comes first and is not timed, since the first one also loads what is needed.
-    """
-    rows = sorted((row for rows in plan for row in rows), key=lambda row: row.length)
-    if not rows:
-        raise UsageError("nothing to train on, so nothing to time; give examples")
-    row = next((row for row in rows if row.length >= PROBED), rows[-1])
-    probe(rows[0])
-    began = clock()
-    probe(row)
-    # a clock that stood still would make the pace infinite
-    return Pace(trains(shape, movable, row) / max(clock() - began, 1e-6), "measured")
-
-
-def probe(model: Any, precision: Precision = "float32") -> Callable[[Row], object]:
-    """Reads a row forth and back as training does, and moves no weight."""
-    import torch
-
-    from noria.tune.pack import laid
-    from noria.tune.train import losses
-
-    def forth_and_back(row: Row) -> None:
-        model.train()
-        torch.autograd.backward(losses(model, laid(row), precision))
-        if model.device.type == "cuda":
-            torch.cuda.synchronize()  # a GPU only queues what it is told
-        for weight in moving(model).values():
-            weight.grad = None
-
-    return forth_and_back
 
 
 def remedies(

@@ -45,6 +45,11 @@ class Row:
         """Tokens that are read."""
         return sum(tree.length for tree in self.trees)
 
+    @property
+    def learnt(self) -> int:
+        """Tokens that it teaches."""
+        return sum(len(lesson.after) for tree in self.trees for lesson in tree.lessons)
+
 
 @dataclass(frozen=True, slots=True)
 class Inputs:

@@ -20,15 +20,17 @@ from noria.tune import weights
 from noria.tune.asked import Taught, taught_of
 from noria.tune.curve import Curve, curve_of
 from noria.tune.data.store import digest, write
-from noria.tune.estimate import Estimate, Pace, estimate, measured, prior, probe, refused, shaped
+from noria.tune.estimate import Estimate, estimate, refused
 from noria.tune.machine import machine
 from noria.tune.material import Material, gathered
 from noria.tune.objectives import Objective, lessons
+from noria.tune.pace import Pace, measured, prior, probe
 from noria.tune.pack import pack
 from noria.tune.proof import proven
 from noria.tune.render import Lesson, Renderer
 from noria.tune.replay import beside
 from noria.tune.sft import Lessons
+from noria.tune.shape import shaped
 from noria.tune.teaching import RECIPES, Teacher, searching, taught
 from noria.tune.train import Recipe, looking, planned, train
 from noria.tune.weights import Movable
