@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from noria.errors import BusyError
-from noria.jobs import Ahead, Closed, locked, silent
+from noria.jobs import Ahead, Closed, locked, silent, unheard
 
 HOLD = """
 import sys
@@ -77,6 +77,7 @@ def test_an_error_inside_lets_go(tmp_path) -> None:
 
 def test_silence() -> None:
     assert silent("reading", 1, 2) is None
+    assert unheard("a note") is None
 
 
 def test_working_ahead_keeps_order_and_hands_on_errors() -> None:

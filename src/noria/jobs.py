@@ -17,6 +17,10 @@ def silent(stage: str, done: int, total: int) -> None:
     """A progress that tells nobody."""
 
 
+def unheard(told: object) -> None:
+    """A listener who does not listen, to notes, counts and pieces alike."""
+
+
 @contextmanager
 def locked(path: Path, what: str, timeout: float = 0.0) -> Iterator[None]:
     """Hold the lock at ``path``; a process that dies lets it go.

@@ -12,6 +12,7 @@ from noria.evaluate.forgetting import suite
 from noria.evaluate.questions import Question
 from noria.evaluate.readers.entries import Place
 from noria.evaluate.readers.files import first_line
+from noria.jobs import unheard
 from noria.tune.data.forms import example_of
 from noria.tune.data.read import read
 from noria.tune.examples import Example
@@ -58,7 +59,7 @@ def is_text(path: Path) -> bool:
         record = json.loads(first_line(path))
         if not isinstance(record, dict) or not isinstance(record.get("text"), str):
             return False
-        example_of(record, Place(path, 1), 1, lambda note: None)
+        example_of(record, Place(path, 1), 1, unheard)
     except DataError:
         return True
     except ValueError:

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 
 from noria.errors import UsageError
-from noria.jobs import locked, silent
+from noria.jobs import locked, silent, unheard
 from noria.models.parity import Parity
 from noria.protocols import Clock, Progress
 from noria.store.content import remove, write_json
@@ -43,10 +43,6 @@ GENERATOR = ("sft", "raft", "radit")  # objectives that move the generator
 RETRIEVER: Mapping[str, Teacher] = {"radit": "likelihoods", "retriever": "contrast"}
 Say = Callable[[str], object]
 COMPARED = 8  # prompts that server and trainer are both given
-
-
-def unheard(text: str) -> None:
-    """Nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any
 
 from noria.errors import BusyError, DataError, ModelError, NoriaError
+from noria.jobs import unheard
 from noria.protocols import LLM, Scorer
 from noria.store.sqlite import write_ahead
 from noria.types import Completion, Likelihood, Prompt, Sampling
@@ -122,7 +123,7 @@ class Remembering:
         self,
         prompts: Sequence[Prompt],
         sampling: Sampling,
-        tell: Callable[[int], None] = lambda count: None,
+        tell: Callable[[int], None] = unheard,
     ) -> list[Written]:
         """What the model wrote to each prompt, in their order.
 

@@ -15,6 +15,7 @@ from noria.evaluate.questions import READING, Question
 from noria.evaluate.recorded import says
 from noria.evaluate.records import Cited, Record
 from noria.funnel.funnel import Funnel
+from noria.jobs import unheard
 from noria.types import (
     Candidate,
     Chat,
@@ -265,10 +266,6 @@ def joined(before: Shown, last: Shown) -> Shown:
         (*before.documents, *last.documents),
         any(known) if known else None,
     )
-
-
-def unheard(count: int) -> None:
-    """Nobody listens."""
 
 
 def grouped(

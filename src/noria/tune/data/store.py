@@ -12,6 +12,7 @@ from pathlib import Path
 
 from noria.errors import UsageError
 from noria.evaluate.readers.entries import Place
+from noria.jobs import unheard
 from noria.tune.data.forms import example_of
 from noria.tune.examples import Dataset, Example
 
@@ -67,10 +68,6 @@ def entry(example: Example) -> dict[str, object]:
     } | {key: value for key, value in optional.items() if value}
 
 
-def silent(note: str) -> None:
-    """Listens to no note: what is kept has none."""
-
-
 def lines(examples: Sequence[Example]) -> str:
     """The examples as JSON Lines, checked: each is read again as it was.
 
@@ -79,7 +76,8 @@ def lines(examples: Sequence[Example]) -> str:
     written = []
     for number, example in enumerate(examples, 1):
         made = entry(example)
-        again = example_of(made, Place(Path(NAME), number), number, silent)
+        # unheard: what is kept has no notes
+        again = example_of(made, Place(Path(NAME), number), number, unheard)
         if again != replace(example, line=None):
             raise UsageError(f"example {example.id!r:.60}: would be read again as another one; "
                              "expected what noria.tune.data.read makes")  # fmt: skip
