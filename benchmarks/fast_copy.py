@@ -21,7 +21,7 @@ import batch
 from noria.config import GENERATOR
 from noria.models.cache import default_cache
 from noria.models.gguf import converted, fast
-from noria.models.llamacpp import options, started
+from noria.models.llama_server import messages, options, started
 from noria.models.sources import fetch
 from noria.models.transformers import loaded
 from noria.types import Chat, Sampling
@@ -38,11 +38,6 @@ NEVER = -60.0  # log-probability of a token that the server does not list
 def more(parser: argparse.ArgumentParser) -> None:
     """The options of this benchmark."""
     parser.add_argument("--questions", type=int, default=40)
-
-
-def messages(chat: Chat) -> list[dict[str, str]]:
-    """The chat in the words of the OpenAI API."""
-    return [{"role": turn.role, "content": turn.content} for turn in chat]
 
 
 def ask(server: Any, chat: Chat, more: Mapping[str, object]) -> list[Any]:

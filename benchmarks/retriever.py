@@ -31,8 +31,7 @@ from noria.evaluate.questions import Question, read
 from noria.evaluate.statistics.intervals import difference
 from noria.models.cache import default_cache
 from noria.models.encode import SentenceEncoder, sentence_transformer
-from noria.models.gguf import converted
-from noria.models.llamacpp import gguf_at
+from noria.models.gguf import converted, gguf_at
 from noria.models.sources import fetch
 from noria.models.towers import Towers, save, towers
 from noria.tune.asked import Asked, Exam, QueryRecipe, Taught

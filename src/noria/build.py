@@ -130,8 +130,7 @@ class House:
     def _served(self, source: str) -> Path:
         """The GGUF file that is served of a source."""
         from noria.models.cache import default_cache
-        from noria.models.gguf import fast
-        from noria.models.llamacpp import gguf_at
+        from noria.models.gguf import fast, gguf_at
 
         path = gguf_at(self._weights(source))
         return fast(path, default_cache()) if self.settings.models.fast_copy else path
@@ -140,7 +139,7 @@ class House:
         """The weights from ``source`` as ``version`` changed them."""
         from noria.models.adapters import export, gguf_kept
         from noria.models.cache import default_cache
-        from noria.models.llamacpp import gguf_at
+        from noria.models.gguf import gguf_at
 
         self.stands_on(source, version)
         base, cache = gguf_at(self._weights(source)), default_cache()
@@ -292,7 +291,7 @@ class House:
     def workshop(self) -> "Workshop":
         """What a tuning stands on. Raises UsageError for a generator at an endpoint."""
         from noria.models.cache import default_cache
-        from noria.models.llamacpp import gguf_at
+        from noria.models.gguf import gguf_at
         from noria.models.sources import is_endpoint
         from noria.models.wheels import without_credentials
         from noria.tune.workshop import Workshop

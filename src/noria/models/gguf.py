@@ -1,21 +1,39 @@
-"""A GGUF file in other forms: one that a CPU reads fast, and a Hugging Face folder.
+"""A GGUF file, and its other forms: one that a CPU reads fast, and a Hugging Face folder.
 
-Each is made once and kept in the cache, by the digest of the file that it was made of.
+Each form is made once and kept in the cache, by the digest of the file that it was made of.
 """
 
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from noria.errors import ModelError
+from noria.errors import ModelError, SourceError
 from noria.models.cache import digest_of, kept
 from noria.store.content import read_json, write_json
 
+MAGIC = b"GGUF"  # how such a file begins
 # Kinds of weights for which llama.cpp has no fast product of matrices on a CPU.
 SLOW = ("Q4_1", "Q5_0", "Q5_1")
 LARGEST = 1 << 30  # bytes of a copy that is made unasked
 # Fields that are written anew.
 OWN = ("general.architecture", "general.file_type")
+
+
+def gguf_at(path: Path) -> Path:
+    """The GGUF file at ``path``, or the only one in that folder."""
+    if not path.exists():
+        raise SourceError(
+            f"{path}: no such model; check models.generator, or run: noria models pull"
+        )
+    found = sorted(path.glob("*.gguf")) if path.is_dir() else [path]
+    if len(found) != 1:
+        raise SourceError(
+            f"{path}: expected one GGUF file, found {len(found)}; name the file in the source"
+        )
+    with found[0].open("rb") as file:
+        if file.read(len(MAGIC)) != MAGIC:
+            raise ModelError(f"{found[0]}: not a GGUF file; choose one that llama.cpp can read")
+    return found[0]
 
 
 def fast(path: Path, cache: Path) -> Path:

@@ -6,8 +6,6 @@ would be answered by whichever llama.cpp takes for all.
 """
 
 import hashlib
-import math
-import os
 import queue
 import secrets
 import shutil
@@ -20,15 +18,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from noria.errors import ModelError, SourceError, UsageError
+from noria.errors import ModelError, UsageError
+from noria.jobs import unheard
 from noria.models.cache import digest_of
+from noria.models.gguf import gguf_at
+from noria.models.llama_server import ask, connected, cores, messages, options, started
 from noria.models.side import side_by_side
-from noria.types import Chat, Completion, Prompt, Sampling
+from noria.types import Completion, Prompt, Sampling
 
-QUIET = -1  # below llama.cpp's errors: standard output and error belong to the command line
-PROMPT_CACHE_MIB = 256  # prompts of idle slots kept in memory; llama.cpp's own default is 8 GiB
 EVERY = 1 << 20  # alternatives of a token: more than any model knows
-MAGIC = b"GGUF"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,8 @@ class LlamaCpp:
 
         def write() -> None:
             try:
-                pieces.put(self._write(self._alive(), prompt, wanted, pieces.put, stop))
+                reply = ask(self._alive(), prompt, wanted, pieces.put, stop)
+                pieces.put(reply.completion())
             except BaseException as error:  # carried over to the thread that reads
                 pieces.put(error)
 
@@ -177,18 +176,15 @@ class LlamaCpp:
         every = {"max_tokens": 1, "n_probs": EVERY, "logprobs": EVERY, "logit_bias": forced}
         if not isinstance(prompt, str):
             every |= {"logprobs": True, "top_logprobs": EVERY}
-        reader = _Reader(lambda piece: None, threading.Event())
         wanted = options(Sampling(max_tokens=1)) | every | self._chosen(adapter)
-        ask(self._alive(), prompt, wanted, reader)
-        if reader.error:
-            raise ModelError(explained(reader.error))
-        ids, read = self.ids(prompt), reader.completion().prompt_tokens
+        reply = ask(self._alive(), prompt, wanted, unheard, threading.Event())
+        ids, read = self.ids(prompt), reply.completion().prompt_tokens
         if len(ids) != read:
             raise ModelError(
                 f"llama.cpp read {read} tokens of a prompt that has {len(ids)}; its template or "
                 "its tokenizer is not the one it tells of: choose another model"
             )
-        return Prediction(ids, reader.alternatives)
+        return Prediction(ids, reply.alternatives)
 
     def close(self) -> None:
         """Free the model. Calling it twice is fine."""
@@ -236,7 +232,7 @@ class LlamaCpp:
         self, prompt: Prompt, wanted: Mapping[str, Any], stop: threading.Event
     ) -> Completion:
         """Complete one prompt with all threads."""
-        return self._write(self._alive(), prompt, wanted, lambda piece: None, stop)
+        return ask(self._alive(), prompt, wanted, unheard, stop).completion()
 
     def _write_beside(
         self, prompt: Prompt, wanted: Mapping[str, Any], stop: threading.Event
@@ -245,24 +241,9 @@ class LlamaCpp:
         idle = self._idle
         server = idle.get()
         try:
-            return self._write(server, prompt, wanted, lambda piece: None, stop)
+            return ask(server, prompt, wanted, unheard, stop).completion()
         finally:
             idle.put(server)
-
-    def _write(
-        self,
-        server: Any,
-        prompt: Prompt,
-        wanted: Mapping[str, Any],
-        tell: Callable[[str], None],
-        stop: threading.Event,
-    ) -> Completion:
-        """Complete one prompt, telling each piece, until it ends or ``stop`` is set."""
-        reader = _Reader(tell, stop)
-        ask(server, prompt, wanted, reader)
-        if reader.error:
-            raise ModelError(explained(reader.error))
-        return reader.completion()
 
     def _window(self) -> int:
         return int(self._ask("GET", "/props")["default_generation_settings"]["n_ctx"])
@@ -317,162 +298,3 @@ class Adapted:
     ) -> list[Completion]:
         """Complete ``prompts``, as ``LlamaCpp.batch`` does."""
         return self._llama.batch(prompts, sampling, done, self._place)
-
-
-class _Reader:
-    """Reads one answer's chunks; as a callback, returns True to stop the model."""
-
-    def __init__(self, tell: Callable[[str], None], stop: threading.Event) -> None:
-        self._tell, self._stop = tell, stop
-        self._pieces: list[str] = []
-        self._logprobs: list[float] = []
-        self._finish = ""
-        self._usage: Mapping[str, int] = {}
-        self.alternatives: Mapping[int, float] = {}  # to the last token
-        self.error: Mapping[str, Any] | None = None
-
-    def __call__(self, chunk: Mapping[str, Any]) -> bool:
-        self.error = chunk.get("error") or self.error
-        self._usage = chunk.get("usage") or self._usage
-        for choice in chunk.get("choices") or ():
-            self._finish = choice.get("finish_reason") or self._finish
-            piece = choice.get("text") or (choice.get("delta") or {}).get("content")
-            if piece:
-                self._pieces.append(piece)
-                self._tell(piece)
-            told = (choice.get("logprobs") or {}).get("content") or ()
-            self._logprobs += [token["logprob"] for token in told]
-            if told and len(told[-1]["top_logprobs"]) > 1:
-                self.alternatives = {t["id"]: t["logprob"] for t in told[-1]["top_logprobs"]}
-        return self._stop.is_set()
-
-    def completion(self) -> Completion:
-        """What was written. Stopped from outside counts as cut short."""
-        return Completion(
-            "".join(self._pieces),
-            "stop" if self._finish == "stop" else "length",
-            self._usage.get("prompt_tokens", 0),
-            self._usage.get("completion_tokens", len(self._pieces)),
-            math.fsum(self._logprobs) if self._logprobs else None,
-        )
-
-
-def gguf_at(path: Path) -> Path:
-    """The GGUF file at ``path``, or the only one in that folder."""
-    if not path.exists():
-        raise SourceError(
-            f"{path}: no such model; check models.generator, or run: noria models pull"
-        )
-    found = sorted(path.glob("*.gguf")) if path.is_dir() else [path]
-    if len(found) != 1:
-        raise SourceError(
-            f"{path}: expected one GGUF file, found {len(found)}; name the file in the source"
-        )
-    with found[0].open("rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
-            raise ModelError(f"{found[0]}: not a GGUF file; choose one that llama.cpp can read")
-    return found[0]
-
-
-def started(
-    path: Path,
-    adapters: Sequence[Path],
-    socket: Path,
-    key: str,
-    context: int,
-    parallel: int,
-    threads: int,
-    exact: bool = False,
-) -> Any:
-    """llama.cpp's server with the model loaded; raises ModelError if it cannot be."""
-    import xllamacpp
-
-    params = xllamacpp.CommonParams()
-    params.model.path = str(path)
-    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(a), 0.0) for a in adapters]
-    params.n_parallel = parallel
-    params.n_ctx = context * parallel  # llama.cpp divides it among the slots
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
-    # On a CPU flash attention sums in 16 bits, and otherwise for other numbers of tokens and
-    # threads: a greedy answer would depend on those, and on what was read before or beside it.
-    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
-    if exact:
-        params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
-    params.verbosity = QUIET
-    params.fit_params = False  # would load the model twice to guess sizes that are given here
-    params.warmup = False
-    params.cache_prompt = True
-    # llama.cpp puts a prompt back that another adapter has read (its issue 26207): with adapters
-    # there is only what a slot itself has read, which it forgets when another is chosen.
-    params.cache_ram_mib = 0 if adapters else PROMPT_CACHE_MIB
-    params.ui = params.endpoint_slots = False
-    params.n_threads_http = 2  # only the tokenizer is asked over HTTP
-    params.api_keys = [key]
-    # httpx and llama.cpp speak through a file; Windows has the loopback and the key
-    params.hostnames = ["127.0.0.1"] if os.name == "nt" else [str(socket)]
-    try:
-        return xllamacpp.Server(params)
-    except RuntimeError as error:
-        beside = "".join(f" with {adapter}" for adapter in adapters)
-        raise ModelError(
-            f"{path}{beside}: llama.cpp cannot load it ({error}); it may be damaged, larger than "
-            "the memory, or of a kind this version does not know: fetch it again or choose another"
-        ) from None
-
-
-def ask(
-    server: Any, prompt: Prompt, wanted: Mapping[str, Any], tell: Callable[[Any], bool]
-) -> None:
-    """Have the server continue a string or answer a chat; ``tell`` is given what it says."""
-    if isinstance(prompt, str):
-        server.handle_completions({**wanted, "prompt": prompt}, tell)
-    else:
-        server.handle_chat_completions({**wanted, "messages": messages(prompt)}, tell)
-
-
-def messages(chat: Chat) -> list[dict[str, str]]:
-    """A chat in the words of the OpenAI API."""
-    return [{"role": message.role, "content": message.content} for message in chat]
-
-
-def connected(address: str, key: str) -> Any:
-    """An HTTP client for the server's address."""
-    import httpx
-
-    headers = {"Authorization": f"Bearer {key}"}
-    if address.startswith("unix://"):
-        # no connection is kept: one that outlives its model would be a socket nobody closes
-        limits = httpx.Limits(max_keepalive_connections=0)
-        transport = httpx.HTTPTransport(uds=address.removeprefix("unix://"), limits=limits)
-        return httpx.Client(transport=transport, base_url="http://llama", headers=headers)
-    return httpx.Client(base_url=address, headers=headers, trust_env=False)
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def options(sampling: Sampling) -> dict[str, Any]:
-    """A request's options in the words of the OpenAI API."""
-    return {
-        "max_tokens": sampling.max_tokens,
-        "temperature": sampling.temperature,
-        "stop": list(sampling.stop),
-        "seed": sampling.seed,
-        "cache_prompt": True,
-        "logprobs": 1,  # continuations take a number,
-        "n_probs": 1,  # chats take this one, and would else list 20 alternatives a token
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-
-
-def explained(error: Mapping[str, Any]) -> str:
-    """llama.cpp's error as a sentence."""
-    if error.get("type") == "exceed_context_size_error":
-        return (
-            f"the prompt has {error.get('n_prompt_tokens')} tokens, "
-            f"the window {error.get('n_ctx')}; shorten it, or raise models.context"
-        )
-    return f"llama.cpp refused: {error.get('message', error)}; check the prompt"

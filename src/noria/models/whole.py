@@ -11,8 +11,7 @@ from noria.errors import UsageError
 from noria.models.adapters import CONFIG as ADAPTER_CONFIG
 from noria.models.adapters import merged
 from noria.models.cache import digest_of
-from noria.models.gguf import converted
-from noria.models.llamacpp import gguf_at
+from noria.models.gguf import converted, gguf_at
 from noria.store.artifacts import Artifacts
 from noria.store.registry import Registry
 from noria.types import Release

@@ -10,7 +10,8 @@ from typing import Any
 
 from noria.jobs import silent
 from noria.models.adapters import export, gguf_kept
-from noria.models.llamacpp import LlamaCpp, gguf_at
+from noria.models.gguf import gguf_at
+from noria.models.llamacpp import LlamaCpp
 from noria.models.parity import Parity, Served, Trained, check, parity
 from noria.protocols import Progress
 from noria.tune.render import Lesson
