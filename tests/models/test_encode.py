@@ -16,56 +16,14 @@ from noria.errors import ModelError, SourceError
 from noria.models.bert import Bert, batched, computes
 from noria.models.encode import General, SentenceEncoder
 from noria.testing.laws import check_encoder
+from tiny_encoder import WIDTH, tiny_encoder, write
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "query", ":", "a", "water", "wheel", "lifts", "tax"]
-WIDTH = 16
+WORDS = ["a", "water", "wheel", "lifts", "tax"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    path = tmp_path_factory.mktemp("encoder")
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(WORDS),
-        hidden_size=WIDTH,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=32,
-    )
-    BertModel(config).save_pretrained(path)
-    tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(WORDS)}, "[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.post_processor = processors.TemplateProcessing(
-        "[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", model_max_length=32
-    ).save_pretrained(path)
-    write(path / "sentence_bert_config.json", {"max_seq_length": 12, "do_lower_case": False})
-    kinds = {"": "Transformer", "1_Pooling": "Pooling", "2_Normalize": "Normalize"}
-    write(
-        path / "modules.json",
-        [
-            {"idx": i, "name": str(i), "path": p, "type": f"sentence_transformers.models.{kind}"}
-            for i, (p, kind) in enumerate(kinds.items())
-        ],
-    )
-    (path / "1_Pooling").mkdir()
-    write(
-        path / "1_Pooling" / "config.json",
-        {"word_embedding_dimension": WIDTH, "pooling_mode_mean_tokens": True},
-    )
-    write(path / "config_sentence_transformers.json", {"prompts": {"query": "query: "}})
-    return path
-
-
-def write(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value))
+    return tiny_encoder(tmp_path_factory.mktemp("encoder"), WORDS, {"query": "query: "})
 
 
 def variant(folder: Path, path: Path, family: str, pooling: str | list[str]) -> Path:
@@ -170,7 +128,7 @@ def test_common_encoders_need_no_sentence_transformers(folder: Path) -> None:
 
 
 TEXTS = [
-    *(" ".join(WORDS[5 + (i + j) % 6] for j in range(i % 14)) for i in range(400)),
+    *(" ".join([":", *WORDS][(i + j) % 6] for j in range(i % 14)) for i in range(400)),
     "a water wheel lifts water " * 30,  # longer than what is read
 ]
 
@@ -244,9 +202,9 @@ def test_weights_of_another_model_are_refused(folder: Path, tmp_path: Path) -> N
     shutil.copytree(folder, path)
     write(
         path / "config.json",
-        {**json.loads((path / "config.json").read_text()), "num_hidden_layers": 2},
+        {**json.loads((path / "config.json").read_text()), "num_hidden_layers": 3},
     )
-    with pytest.raises(ModelError, match=r"encoder\.layer\.1"):
+    with pytest.raises(ModelError, match=r"encoder\.layer\.2"):
         SentenceEncoder(path, device="cpu").encode_queries(["a wheel"])
 
 
