@@ -24,7 +24,7 @@ from noria.types import Manner
 Objective = Literal["sft", "raft", "radit", "retriever"]
 OBJECTIVES: tuple[Objective, ...] = ("sft", "raft", "radit", "retriever")
 ASKED_AS = {"sft": "base", "raft": "rag", "radit": "rag"}  # the arm whose prompts are learnt
-JUDGED = 64  # examples whose held-out loss is taken: each look at them takes time
+JUDGED = 128  # examples whose held-out loss is taken: each look at them takes time
 # Alone, each passage teaches more for the time that it takes to read.
 READINGS: Mapping[Manner, Reading] = {
     "in turn": Reading(slated=0.0),

@@ -40,7 +40,7 @@ class Reading:
     alone: int = 3
     slate: int = 4
     slated: float = 0.0
-    abstaining: float = 0.2
+    abstaining: float = 0.1
     seed: int = 0
 
 

@@ -33,7 +33,7 @@ Teacher = Literal["contrast", "likelihoods"]
 DEPTH = 100  # passages that each leg finds for a question: what it is held against
 LONGEST = 500  # characters of an answer: a longer one stands in no passage
 READ = 8  # of these, those after which the generator is asked
-CONSULTED = 400  # questions that the generator is asked at most: it reads READ passages for each
+CONSULTED = 200  # questions that the generator is asked at most: it reads READ passages for each
 RECIPES = {
     "contrast": QueryRecipe(learning_rate=5e-5, epochs=3, temperature=0.05),
     "likelihoods": QueryRecipe(learning_rate=2e-5, epochs=3, temperature=0.05, direction="reverse"),
