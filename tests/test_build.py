@@ -85,7 +85,7 @@ def test_a_judge_remembers_where_the_arms_do(tmp_path: Path) -> None:
 
     at = FakeHouse(house(WEIGHTS, tmp_path).settings)
     for _ in range(2):
-        (said,) = at.judge_of(WEIGHTS).write(["Which?"], Sampling())
+        (said,) = at.entrants.judge_of(WEIGHTS).write(["Which?"], Sampling())
         assert said.completion is not None
     assert (tmp_path / "evaluations" / "answers.db").exists()
     assert len(at.llm.prompts) == 1
@@ -105,6 +105,6 @@ def test_an_arm_at_another_server_is_not_given_the_generators_key(tmp_path, monk
     house = House(Settings(home=tmp_path, models=models))
     for url in ("https://mine.example/v1", "https://other.example/v1"):
         with pytest.raises(LookupError):
-            house.answerer_as(Arm("big", generator=url))
+            house.entrants.answerer_of(Arm("big", generator=url))
     assert made[0] == ("https://mine.example/v1", "OPENAI_API_KEY")
     assert made[1][1] != "OPENAI_API_KEY"

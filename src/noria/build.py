@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, replace
-from functools import cached_property, partial
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,19 +20,14 @@ PARAGRAPH_END = ("\n\n",)
 MARKS = 64  # tokens that a template puts around a prompt and its answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from noria.answer.answerer import Answerer
     from noria.corpus.index import PassageTable
     from noria.corpus.ingest import Ingestion
     from noria.corpus.live import LivePassages
     from noria.corpus.split import TokenSplitter
-    from noria.evaluate.arms.arm import Arm
-    from noria.evaluate.arms.closed import ClosedBook
-    from noria.evaluate.arms.remember import Memory, Remembering, RememberingScorer
-    from noria.evaluate.arms.respond import Respondent
-    from noria.evaluate.contest import Ready
-    from noria.evaluate.questions import Question
+    from noria.entrants import Entrants
     from noria.funnel.funnel import Funnel
     from noria.models.encode import SentenceEncoder
     from noria.models.llamacpp import LlamaCpp
@@ -288,6 +283,13 @@ class House:
         )
 
     @cached_property
+    def entrants(self) -> "Entrants":
+        """The arms of a comparison."""
+        from noria.entrants import Entrants
+
+        return Entrants(self)
+
+    @cached_property
     def workshop(self) -> "Workshop":
         """What a tuning stands on. Raises UsageError for a generator at an endpoint."""
         from noria.models.cache import default_cache
@@ -309,8 +311,8 @@ class House:
             source=models.generator,
             weights=gguf_at(self._weights(models.generator)),
             parts=self.parts,
-            ready=self.respondents_for(frozenset()),
-            passages=self._passages_of,
+            ready=self.entrants.ready_for(frozenset()),
+            passages=self.passages_of,
             encoder=self.encoder,
             encoder_folder=self._weights(models.encoder),
             prompt_tokens=self.answerer.room(),
@@ -318,127 +320,6 @@ class House:
             longest=min(self.llm.context, answer.prompt_tokens + answer.max_tokens + MARKS),
             context=self.llm.context,
         )
-
-    def respondents_for(self, groups: frozenset[str]) -> "Ready":
-        """Makes arms ready to be asked, as a reader of ``groups``."""
-        return partial(self.respondents, groups=groups)
-
-    def respondents(
-        self,
-        arms: "Sequence[Arm]",
-        questions: "Sequence[Question]",
-        corpus: "Sequence[Document]",
-        pool: "Sequence[Question]",
-        folds: "Mapping[str, int]",
-        groups: frozenset[str] = frozenset(),
-    ) -> "list[Respondent]":
-        """The arms, ready to be asked ``questions``.
-
-        They read ``corpus``, or what was ingested where it is empty. ``pool``: the questions that
-        may be worked examples; one of ``folds`` is never shown to another of its fold.
-        """
-        from noria.evaluate.arms.examples import Examples
-        from noria.evaluate.arms.gold import GoldRetriever
-        from noria.evaluate.arms.remember import Memory
-        from noria.evaluate.arms.respond import Respondent
-        from noria.evaluate.retrieval import Asked
-
-        encoder = Asked(self.encoder, self.progress)
-        passages = self._passages_of(corpus)
-        known = {question.id: question for question in questions}
-        versions = self._versions(arms)
-        found = {
-            release: self.funnel_over(passages, Asked(self.asking(version), self.progress))
-            if version and version.queries
-            else self.funnel_over(passages, encoder)
-            for release, version in versions.items()
-        }
-        gold = {
-            release: replace(funnel, retriever=GoldRetriever(known, funnel.retriever, encoder))
-            for release, funnel in found.items()
-        }
-        examples = Examples(pool, folds, encoder)
-        memory = Memory(self.settings.home / "evaluations" / "answers.db")
-        scored = any(question.task == "choice" for question in questions)
-        default = self.settings.models.generator
-        if scored:
-            for arm in arms:
-                self.scorable(arm.generator or default)
-        models = {
-            (source, release): self._asking(source, versions[release], memory, scored)
-            for source, release in sorted({(arm.generator or default, arm.release) for arm in arms})
-        }
-        return [
-            Respondent(
-                arm,
-                self.answerer,
-                (gold if arm.passages == "gold" else found)[arm.release],
-                *models[arm.generator or default, arm.release],
-                examples,
-                groups,
-                tuned.manner if (tuned := versions[arm.release]) else "together",
-            )
-            for arm in arms
-        ]
-
-    def _versions(self, arms: "Sequence[Arm]") -> "dict[str, Version | None]":
-        """The versions that arms answer with, by the ids that arms name."""
-        from noria.store.versions import version
-
-        return {
-            arm.release: version(self.registry, arm.release) if arm.release else None
-            for arm in arms
-        }
-
-    def released(self, arms: "Sequence[Arm]", releases: "Sequence[str]" = ()) -> "list[Arm]":
-        """The arms with the releases that answer.
-
-        Of those named in ``releases``, or of all, an arm takes the newest of the first objective
-        that it looks for. Raises UsageError where there is none.
-        """
-        from noria.store.versions import newest
-
-        named = [self.registry.get(each) for each in releases]
-        found = []
-        for arm in arms:
-            if not arm.objectives:
-                found.append(arm)
-                continue
-            ranked = [r for o in arm.objectives for r in named if r.objective == o]
-            ranked.sort(key=lambda r: (arm.objectives.index(r.objective), -r.at.timestamp()))
-            release = ranked[0] if ranked else newest(self.registry, arm.objectives)
-            if release is None or (named and not ranked):
-                raise UsageError(
-                    f"arm {arm.name!r} needs a release tuned for {' or '.join(arm.objectives)}; "
-                    f"make one with: noria tune {arm.objectives[0]} DATA"
-                )
-            about = f"{arm.about} ({release.objective})"
-            found.append(replace(arm, release=release.id, about=about))
-        return found
-
-    def _asking(
-        self, source: str, tuned: "Version | None", memory: "Memory", scored: bool
-    ) -> "tuple[Remembering, RememberingScorer | None]":
-        """The model from ``source`` that asks nothing twice; with its scorer, if one is needed.
-
-        ``tuned``: what was tuned of it, and answers instead.
-        """
-        from noria.evaluate.arms.remember import Remembering, RememberingScorer
-
-        as_set = source == self.settings.models.generator and tuned is None
-        llm = self.llm if as_set else self.llm_of(source, tuned)
-        if not scored:
-            return Remembering(llm, memory), None
-        scorer = RememberingScorer(lambda: self.scorer_of(source, tuned), llm.fingerprint, memory)
-        return Remembering(llm, memory), scorer
-
-    def judge_of(self, source: str) -> "Remembering":
-        """The model from ``source`` as a judge, which is asked nothing twice."""
-        from noria.evaluate.arms.remember import Memory
-
-        memory = Memory(self.settings.home / "evaluations" / "answers.db")
-        judge, _ = self._asking(source, None, memory, scored=False)
-        return judge
 
     def told(self) -> dict[str, object]:
         """What answers, for a report: the release and its parts; no passwords."""
@@ -453,7 +334,7 @@ class House:
             "noria": noria.__version__,
         }
 
-    def _passages_of(self, corpus: "Sequence[Document]") -> "LivePassages | PassageTable":
+    def passages_of(self, corpus: "Sequence[Document]") -> "LivePassages | PassageTable":
         """The passages of ``corpus``, indexed where they are not, or those that are live."""
         from noria.evaluate.beir import Collection
         from noria.evaluate.retrieval import indexed
@@ -463,34 +344,6 @@ class House:
         collection = Collection(tuple(corpus), {}, {})
         home = self.settings.home
         return indexed(collection, self.encoder, self.splitter, self.languages, home, self.progress)
-
-    def answerer_as(self, arm: "Arm") -> "Answerer | ClosedBook":
-        """Answers as an arm of ``noria compare`` does, one question at a time.
-
-        Raises UsageError for an arm that needs a file of questions.
-        """
-        from noria.evaluate.arms.closed import ClosedBook
-
-        if arm.examples or arm.passages == "gold":
-            raise UsageError(
-                f"arm {arm.name!r} needs a file of questions, for its worked examples or gold "
-                "passages; use it in: noria compare"
-            )
-        if arm.objectives and not arm.release:
-            (arm,) = self.released([arm])
-        (version,) = self._versions([arm]).values()
-        at = replace(self, version=version)
-        if arm.generator:
-            from noria.models.openai import key_variable
-
-            own = self.settings.models
-            key = key_variable(arm.generator, own.generator, own.api_key_env)
-            models = replace(own, generator=arm.generator, api_key_env=key)
-            at = replace(at, settings=replace(self.settings, models=models))
-        if arm.passages == "none":
-            sampling = Sampling(max_tokens=self.settings.answer.max_tokens, stop=PARAGRAPH_END)
-            return ClosedBook(at.llm, at.release, sampling)
-        return at.answerer
 
     @property
     def languages(self) -> tuple[str, ...]:

@@ -91,7 +91,7 @@ def compare(
     with progress() as tell:
         at = house(config, home, tell)
         names = [name.strip() for name in arms.split(",") if name.strip()]
-        some = at.released(chosen(names, at.settings.arms), release or [])
+        some = at.entrants.released(chosen(names, at.settings.arms), release or [])
         asked = None
         if general or general_data:
             questions_at = general_data or measure.general_data("--general-data")
@@ -101,13 +101,13 @@ def compare(
         found = contest(
             questions,
             some,
-            at.respondents_for(parse_groups(groups) or frozenset()),
+            at.entrants.ready_for(parse_groups(groups) or frozenset()),
             folder,
             monotonic,
             examples=examples,
             ingested=ingested,
             budget=Budget(max_questions, max_seconds),
-            judge=at.judge_of(judge) if judge else None,
+            judge=at.entrants.judge_of(judge) if judge else None,
             risk=risk,
             seed=seed,
             about={

@@ -180,7 +180,7 @@ def ask(
     with progress() as tell:
         at = house(config, home, tell)
         (as_arm,) = chosen([arm], at.settings.arms)
-        answerer = at.answerer_as(as_arm)
+        answerer = at.entrants.answerer_of(as_arm)
     if json:
         show(answer_json(answerer.answer(query)), json)
     else:
