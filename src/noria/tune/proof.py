@@ -34,7 +34,8 @@ def proven(
     The trainer reads the ids that it learnt after; the server renders the same chats by itself.
     Raises ModelError where they differ.
     """
-    read = {asked(lesson, at.tokenizer): lesson.before for lesson in prompts}
+    tokenizer = at.tokenizer
+    read = dict(asked(lesson, tokenizer) for lesson in prompts)
     base = gguf_at(at.weights)
     adapter = None if movable.method == "full" else result
     progress(STAGE, 0, 1)
@@ -52,9 +53,13 @@ def proven(
     return found
 
 
-def asked(lesson: Lesson, tokenizer: Any) -> Prompt:
-    """The chat of a lesson; its tokens as text, where it has none or was too long."""
+def asked(lesson: Lesson, tokenizer: Any) -> tuple[Prompt, tuple[int, ...]]:
+    """What the server is given of a lesson, and the ids that the trainer reads.
+
+    The chat, and the ids that were learnt after. One that was too long is given as text, cut as it
+    was: where its halves meet, letters may join to other tokens, so the text is read anew.
+    """
     if lesson.chat and not lesson.lost:
-        return lesson.chat
+        return lesson.chat, lesson.before
     text: str = tokenizer.decode(lesson.before)
-    return text
+    return text, tuple(tokenizer(text)["input_ids"])
