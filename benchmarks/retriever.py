@@ -34,18 +34,19 @@ from noria.models.encode import SentenceEncoder, sentence_transformer
 from noria.models.gguf import converted, gguf_at
 from noria.models.sources import fetch
 from noria.models.towers import Towers, save, towers
+from noria.tune import attention
 from noria.tune.asked import Asked, Exam, QueryRecipe, Taught
 from noria.tune.likelihoods import Reading, likelihoods, opinions, temperature
 from noria.tune.render import Renderer
 from noria.tune.retriever import teach
+from noria.tune.teaching import RECIPES
+from noria.tune.weights import quickest
 from noria.types import Candidate, Item
 
 Matrix = NDArray[np.float32]
 TEST, DEV = 6, 3  # articles
 DEPTH = 5
-# where to start from; nothing was tuned yet
-CONTRAST = QueryRecipe(learning_rate=5e-5, epochs=3, temperature=0.05)
-HELPED = QueryRecipe(learning_rate=2e-5, epochs=3, temperature=0.05, direction="reverse")
+CONTRAST, HELPED = RECIPES["contrast"], RECIPES["likelihoods"]
 SCIFACT = ("ndcg@10", "recall@10", "recall@100")
 LONGEST = 2048  # tokens of a prompt with its answer
 
@@ -222,17 +223,19 @@ def ask(
         readings,
         lambda text: len(tokenizer(text, add_special_tokens=False)["input_ids"]),
         Settings().answer.prompt_tokens,
+        precision=quickest("cpu"),
     )
 
 
 @cache
 def generator() -> tuple[Any, Any]:
-    """The default generator in float32, with its tokenizer."""
+    """The default generator, with its tokenizer."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     folder = converted(gguf_at(fetch(Settings().models.generator)), default_cache())
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    attention.use(model)
     return model.eval(), AutoTokenizer.from_pretrained(folder)
 
 
