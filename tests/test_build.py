@@ -108,3 +108,14 @@ def test_an_arm_at_another_server_is_not_given_the_generators_key(tmp_path, monk
             house.entrants.answerer_of(Arm("big", generator=url))
     assert made[0] == ("https://mine.example/v1", "OPENAI_API_KEY")
     assert made[1][1] != "OPENAI_API_KEY"
+
+
+def test_the_reader_answers_where_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = house(WEIGHTS).entrants._reader
+    for base, wanted in ((reader.base, "reader"), ("other", "rag")):
+        monkeypatch.setattr(House, "parts", {"base": base})
+        assert house(WEIGHTS).entrants.usual == wanted
+        assert house(OWN).entrants.usual == "rag"
+    monkeypatch.setattr(House, "parts", {"base": reader.base})
+    without = ModelSettings(WEIGHTS, reader=False)
+    assert House(replace(Settings(), models=without)).entrants.usual == "rag"

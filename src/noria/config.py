@@ -48,6 +48,7 @@ class ModelSettings:
     endpoint_model: str = ""  # the model's name at an OpenAI-compatible endpoint
     api_key_env: str = "OPENAI_API_KEY"  # the variable that holds the key, never the key
     sha256: Mapping[str, str] = field(default_factory=dict)
+    reader: bool = True  # answer with the reading adapter that comes with the default generator
     fast_copy: bool = True  # serve an 8-bit copy of weights whose kind a CPU reads slowly
     threads: int = 0  # 0: as many as there are cores
     parallel: int = 4  # answers written side by side

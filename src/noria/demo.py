@@ -25,11 +25,12 @@ def run(settings: Settings, json: bool, tell: AbstractContextManager[Progress]) 
     from noria import screen
     from noria.cli.options import show
     from noria.cli.shapes import answer_json, report_json
+    from noria.evaluate.arms.arm import BUILT_IN
 
     with tell as progress:
         house = House(settings, progress)
         report = house.ingestion.run([documentation()], datetime.now(UTC), prune=True)
-        answerer = house.answerer
+        answerer = house.entrants.answerer_of(BUILT_IN[house.entrants.usual])
     if json:
         answers = [answer_json(answerer.answer(asked(n))) for n in range(len(QUESTIONS))]
         show({"ingestion": report_json(report), "answers": answers}, json)

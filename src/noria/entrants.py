@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from noria.answer.answerer import Answerer
 from noria.build import PARAGRAPH_END, House
 from noria.errors import UsageError
-from noria.evaluate.arms.arm import Arm
+from noria.evaluate.arms.arm import READER, Arm
 from noria.evaluate.arms.closed import ClosedBook
 from noria.evaluate.arms.examples import Examples
 from noria.evaluate.arms.gold import GoldRetriever
@@ -17,7 +17,10 @@ from noria.evaluate.contest import Ready
 from noria.evaluate.questions import Question
 from noria.evaluate.retrieval import Asked
 from noria.funnel.funnel import Funnel
+from noria.models import reader
 from noria.models.openai import key_variable
+from noria.models.sources import is_endpoint
+from noria.store.releases import from_json
 from noria.store.versions import Version, newest, version
 from noria.types import Document, Sampling
 
@@ -100,6 +103,16 @@ class Entrants:
             found.append(replace(arm, release=release.id, about=about))
         return found
 
+    @property
+    def usual(self) -> str:
+        """The arm that answers unless another is named.
+
+        The reader where it fits: it was made for the default generator alone.
+        """
+        models = self.house.settings.models
+        fits = not is_endpoint(models.generator) and self.house.parts["base"] == self._reader.base
+        return READER if models.reader and fits else "rag"
+
     def answerer_of(self, arm: Arm) -> Answerer | ClosedBook:
         """Answers as an arm of ``noria compare`` does, one question at a time.
 
@@ -131,7 +144,15 @@ class Entrants:
 
     def version_of(self, release: str) -> Version | None:
         """The version with this id; None for no id: what the settings name answers."""
+        if release == READER:
+            return self._reader
         return version(self.house.registry, release) if release else None
+
+    @cached_property
+    def _reader(self) -> Version:
+        """The reading adapter that comes with Noria."""
+        release = from_json(reader.told())
+        return Version(release, release.parts["base"], reader.FOLDER)
 
     @cached_property
     def _memory(self) -> Memory:

@@ -166,8 +166,13 @@ def ask(
     groups: Groups = None,
     field: Fields = None,
     arm: Annotated[
-        str, typer.Option("--arm", help="As which arm of noria compare: base, rag, or your own.")
-    ] = "rag",
+        str | None,
+        typer.Option(
+            "--arm",
+            help="As which arm of noria compare: base, rag, tuned+rag …",
+            show_default="reader, or rag for other models",
+        ),
+    ] = None,
     json: Json = False,
     config: Config = None,
     home: Home = None,
@@ -179,7 +184,7 @@ def ask(
     query = question(text, groups, field)
     with progress() as tell:
         at = house(config, home, tell)
-        (as_arm,) = chosen([arm], at.settings.arms)
+        (as_arm,) = chosen([arm or at.entrants.usual], at.settings.arms)
         answerer = at.entrants.answerer_of(as_arm)
     if json:
         show(answer_json(answerer.answer(query)), json)

@@ -16,7 +16,7 @@ class Arm:
     ``examples``: how many worked examples stand before the question, the same for all questions.
     ``generator``: the source of the model that writes; empty for the one of the settings.
     ``objectives``: what the release that writes was tuned for, the first that there is; none: the
-    model as it was. ``release``: the id of that release, when it is known.
+    model as it was. ``release``: the id of that release, when it is known, or ``READER``.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Arm:
     release: str = ""
 
 
+READER = "reader"  # in place of an id: the release that comes with Noria
 BUILT_IN = {
     arm.name: arm
     for arm in (
@@ -46,9 +47,14 @@ BUILT_IN = {
             about="the tuned model reads what is retrieved",
             objectives=("radit", "raft", "sft", "retriever"),
         ),
+        Arm(
+            "reader",
+            "retrieved",
+            about="the base model reads with the adapter that comes with Noria",
+            release=READER,
+        ),
     )
 }
-COMING = ("reader",)  # arms that this version does not have yet
 
 
 def chosen(names: Sequence[str], configured: Mapping[str, ArmSettings]) -> tuple[Arm, ...]:
@@ -59,7 +65,7 @@ def chosen(names: Sequence[str], configured: Mapping[str, ArmSettings]) -> tuple
     >>> [arm.passages for arm in chosen(["base", "rag"], {})]
     ['none', 'retrieved']
     """
-    if taken := sorted({*BUILT_IN, *COMING} & configured.keys()):
+    if taken := sorted(BUILT_IN.keys() & configured.keys()):
         raise UsageError(f"arms.{taken[0]}: this name has a meaning of its own; choose another")
     own = {
         name: Arm(
@@ -76,11 +82,6 @@ def chosen(names: Sequence[str], configured: Mapping[str, ArmSettings]) -> tuple
     if not names:
         raise UsageError(f"no arms; expected some of: {', '.join(known)}")
     for name in names:
-        if name in COMING:
-            raise UsageError(
-                f"arm {name!r} is not in this version yet; an [arms.NAME] in noria.toml with a "
-                f"generator of its own compares any model"
-            )
         if name not in known:
             raise UsageError(f"unknown arm {name!r}; known: {', '.join(known)}")
     if len({name.casefold() for name in names}) < len(names):  # as some disks see their files
