@@ -151,6 +151,11 @@ def test_tuned_arms_need_a_release(desk: Path) -> None:
         run("compare", "test.jsonl", "--arms", "base,tuned")
 
 
+def test_the_reader_is_refused_to_other_weights(desk: Path) -> None:
+    with pytest.raises(UsageError, match="was tuned from other weights"):
+        run("compare", "test.jsonl", "--arms", "base,reader")
+
+
 def test_a_release_of_another_base_is_refused(desk: Path, tmp_path: Path, models: Path) -> None:
     made = said("tune", "sft", "train.jsonl", "--examples", "8")
     folder = hugging_face(tmp_path / "other", seed=9, template=TEMPLATE)

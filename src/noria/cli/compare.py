@@ -130,11 +130,15 @@ def compare(
 
 
 def learnt_from(at: "House", arms: "Sequence[Arm]", file: Path) -> dict[str, int]:
-    """How many of the questions each tuned arm has learnt from, where it has."""
+    """How many of the questions each tuned arm has learnt from, where it has.
+
+    What the reader learnt from is not here: its card names the articles.
+    """
+    from noria.evaluate.arms.arm import READER
     from noria.evaluate.questions import read
     from noria.tune.seen import seen
 
-    tuned = [arm for arm in arms if arm.release]
+    tuned = [arm for arm in arms if arm.release not in ("", READER)]
     questions = read(file).asked if tuned else ()
     found = {arm.name: len(seen(at.registry, arm.release, questions)) for arm in tuned}
     return {name: count for name, count in found.items() if count}

@@ -141,12 +141,11 @@ def speaker(at: "House", source: str, release: str) -> "Speaker":
     """The model from ``source``, as ``release`` changed it; empty for the settings', unchanged."""
     from noria.evaluate.forgetting.models import Speaker
     from noria.models.sources import digest_of, fetch, parse
-    from noria.store.versions import version
 
     own = at.settings.models.generator
     wanted = source or own
     at.scorable(wanted)
-    tuned = version(at.registry, release) if release else None
+    tuned = at.entrants.version_of(release)
     if wanted == own:
         base = at.parts["base"]
     else:
