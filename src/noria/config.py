@@ -297,6 +297,7 @@ TEMPLATE = f"""\
 # encoder = "{ENCODER}"
 # endpoint_model = ""              # the model's name at that endpoint
 # api_key_env = "OPENAI_API_KEY"   # the variable that holds its key
+# reader = true                    # answer with the adapter that comes with the default generator
 # fast_copy = true                 # serve an 8-bit copy of weights whose kind a CPU reads slowly
 # threads = 0                      # 0: one for each core
 # parallel = 4                     # answers written side by side

@@ -110,8 +110,9 @@ class Entrants:
         The reader where it fits: it was made for the default generator alone.
         """
         models = self.house.settings.models
-        fits = not is_endpoint(models.generator) and self.house.parts["base"] == self._reader.base
-        return READER if models.reader and fits else "rag"
+        if not models.reader or is_endpoint(models.generator):
+            return "rag"
+        return READER if self.house.parts["base"] == self._reader.base else "rag"
 
     def answerer_of(self, arm: Arm) -> Answerer | ClosedBook:
         """Answers as an arm of ``noria compare`` does, one question at a time.

@@ -236,9 +236,9 @@ class Running:
     prepared: Prepared
     at: Workshop
     folder: Path
-    clock: Clock = monotonic
-    progress: Progress = silent
-    say: Say = unheard
+    clock: Clock
+    progress: Progress
+    say: Say
 
     def result(self) -> Result:
         """Train what the objective moves, prove it, and write it into ``folder``."""
