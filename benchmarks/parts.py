@@ -19,7 +19,7 @@ from typing import Any
 from _common import arguments, show
 
 TEST, DEV = 6, 3  # articles of SQuAD
-LABELLED = {"test": 600, "dev": 200}  # utterances of banking77
+LABELLED = {"test": 600, "dev": 60}  # utterances of banking77
 ABSTRACTS = {"test": 200, "dev": 50}  # of PubMedQA
 DIALOGUES = {"test": 300, "dev": 100}  # of DialogSum's dev split; its train split is learnt from
 SEED = 7

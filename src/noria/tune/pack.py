@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 SHARED = 64  # tokens in common that are worth a tree
+TREE = 1024  # tokens of a tree; with fewer, a passage with many questions is read again
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,13 @@ class Inputs:
 
 
 def pack(lessons: Sequence[Lesson], room: int) -> list[Row]:
-    """``lessons`` in rows of at most ``room`` tokens, or of one lesson that is longer.
+    """``lessons`` in rows of at most ``room`` tokens, or of one tree that is longer.
 
     Best-fit decreasing: each tree, the longest first, goes where it leaves the least room.
     """
     rows: list[list[Tree]] = []
     left: list[int] = []
-    for tree in sorted(trees(lessons, room), key=lambda tree: -tree.length):
+    for tree in sorted(trees(lessons), key=lambda tree: -tree.length):
         fitting = [place for place, free in enumerate(left) if free >= tree.length]
         if fitting:
             best = min(fitting, key=lambda place: left[place])
@@ -86,7 +87,7 @@ def pack(lessons: Sequence[Lesson], room: int) -> list[Row]:
     return [Row(tuple(row)) for row in rows]
 
 
-def trees(lessons: Sequence[Lesson], room: int) -> Iterator[Tree]:
+def trees(lessons: Sequence[Lesson], room: int = TREE) -> Iterator[Tree]:
     """Lessons that begin alike together, at most ``room`` tokens in a tree."""
     tree: Tree | None = None
     for lesson in sorted(lessons, key=lambda lesson: (lesson.before, lesson.id)):

@@ -30,16 +30,16 @@ class Recipe:
     """How to train.
 
     ``at_once``: lessons of an update, or a few more where a tree has them. ``row``: tokens that go
-    through the model together. ``looks``: how often the held-out loss is taken; after ``patience``
-    of them without a better one, training ends. The learning rate rises over ``warmup`` of all
-    updates and then falls to zero as a cosine. ``precision``: in which the frozen layers multiply;
-    weights, sums and what moves stay float32.
+    through the model together, or one tree that is longer. ``looks``: how often the held-out loss
+    is taken; after ``patience`` of them without a better one, training ends. The learning rate
+    rises over ``warmup`` of all updates and then falls to zero as a cosine. ``precision``: in which
+    the frozen layers multiply; weights, sums and what moves stay float32.
     """
 
     learning_rate: float = 5e-4
     epochs: float = 2.0
     at_once: int = 16
-    row: int = 1024
+    row: int = 384
     warmup: float = 0.1
     clip: float = 1.0
     looks: int = 6
@@ -87,7 +87,7 @@ def train(
 
 def planned(lessons: Sequence[Lesson], recipe: Recipe) -> list[list[Row]]:
     """The rows of each update. Trees are shuffled, not lessons, so that they stay whole."""
-    grown = list(trees(lessons, recipe.row))
+    grown = list(trees(lessons))
     plan: list[list[Row]] = []
     for epoch in range(math.ceil(recipe.epochs)):
         random.Random(f"{recipe.seed}/{epoch}").shuffle(grown)

@@ -96,7 +96,11 @@ def prepared(folder: Path, movable: Movable, seed: int, device: str = "cpu") -> 
     with warnings.catch_warnings():
         # PEFT asks transformers in words that transformers is about to drop
         warnings.simplefilter("ignore", FutureWarning)
-        return get_peft_model(model, config).train()
+        adapted = get_peft_model(model, config).train()
+    from noria.tune.fused import fuse  # late: it imports torch
+
+    fuse(adapted)
+    return adapted
 
 
 def loaded(folder: Path, method: Method, device: str) -> Any:
