@@ -10,14 +10,15 @@ from noria.tune import fused
 from noria.tune.pack import laid, pack
 from noria.tune.render import Lesson
 from noria.tune.train import losses
-from noria.tune.weights import Movable, Precision, moving, prepared
+from noria.tune.weights import Method, Movable, Precision, moving, prepared
+from tiny_model import tiny
 
 SOME = [Lesson(str(n), (1, n + 50, 2, n + 60), (n + 50, 3)) for n in range(6)]
 
 
-def adapted(folder: Path) -> Any:
+def adapted(folder: Path, method: Method = "lora") -> Any:
     """A model whose adapter already says something."""
-    model = prepared(folder, Movable(rank=4, alpha=8), seed=0)
+    model = prepared(folder, Movable(method, rank=4, alpha=8), seed=0)
     drawn = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for weight in moving(model).values():
@@ -45,6 +46,18 @@ def test_loss_and_gradients_are_those_of_peft(
     for name, gradient in ours.items():
         assert gradient.dtype == torch.float32
         assert (gradient - theirs[name]).norm() <= near * theirs[name].norm(), name
+
+
+def test_beside_four_bits_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("bitsandbytes")
+    # whole blocks of 64 weights, as bitsandbytes wants them on a CPU
+    tiny(hidden_size=64, intermediate_size=128).save_pretrained(tmp_path)
+    loss, ours = gradients(adapted(tmp_path, "qlora"), "float32")
+    monkeypatch.setattr(fused, "fuse", lambda model: None)
+    expected, theirs = gradients(adapted(tmp_path, "qlora"), "float32")
+    assert loss == pytest.approx(expected, rel=1e-5)
+    for name, gradient in ours.items():
+        assert (gradient - theirs[name]).norm() <= 1e-4 * theirs[name].norm(), name
 
 
 def test_every_layer_of_the_adapter_computes_so(tiny_folder: Path) -> None:

@@ -16,12 +16,13 @@ from functools import partial
 from typing import Any
 
 import torch
-from peft.tuners.lora import Linear
+from peft.tuners.lora import LoraLayer
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import silu
 from transformers.activations import SiLUActivation
 
+ADAPTED = {"Linear", "Linear4bit"}  # as PEFT names the layers; the second needs bitsandbytes
 GATED = {"gate_proj", "up_proj", "down_proj", "act_fn"}  # as Llama, Mistral and Qwen name them
 
 
@@ -37,13 +38,16 @@ def fuse(model: Any) -> None:
 
 def plain(module: Any) -> bool:
     """Whether a layer is ``W x + s B A x`` with a frozen ``W``, and nothing else."""
-    if type(module) is not Linear or len(module.active_adapters) != 1:
+    if not isinstance(module, LoraLayer) or type(module).__name__ not in ADAPTED:
         return False
     name = module.active_adapters[0]
-    layers = (module.base_layer, module.lora_A[name], module.lora_B[name])
+    base, down, up = module.base_layer, module.lora_A[name], module.lora_B[name]
     return (
-        all(type(each) is torch.nn.Linear and each.bias is None for each in layers)
-        and not module.base_layer.weight.requires_grad
+        (type(base) is torch.nn.Linear or quantized(base))
+        and all(type(each) is torch.nn.Linear for each in (down, up))
+        and all(each.bias is None for each in (base, down, up))
+        and not base.weight.requires_grad
+        and len(module.active_adapters) == 1
         and isinstance(module.lora_dropout[name], torch.nn.Identity)
         and name not in module.lora_variant
     )
@@ -84,32 +88,47 @@ def computed_in(module: Any, x: Tensor) -> torch.dtype | None:
         return None
     if torch.is_autocast_enabled(x.device.type):
         return torch.get_autocast_dtype(x.device.type)
-    _, down, _, _ = weights(module)
-    return x.dtype if x.dtype == down.dtype == module.base_layer.weight.dtype else None
+    base, down, _, _ = weights(module)
+    same = x.dtype == down.dtype and (quantized(base) or x.dtype == base.weight.dtype)
+    return x.dtype if same else None
 
 
-def weights(module: Any) -> tuple[Tensor, Tensor, Tensor, float]:
-    """``W``, ``A``, ``B`` and ``s`` of a layer."""
+def weights(module: Any) -> tuple[Any, Tensor, Tensor, float]:
+    """The frozen layer, ``A``, ``B`` and ``s``."""
     name = module.active_adapters[0]
     down, up = module.lora_A[name].weight, module.lora_B[name].weight
-    return module.base_layer.weight, down, up, module.scaling[name]
+    return module.base_layer, down, up, module.scaling[name]
 
 
-def forth(x: Tensor, weight: Tensor, down: Tensor, up: Tensor, scale: float) -> list[Tensor]:
+def quantized(base: Any) -> bool:
+    """Whether a frozen layer is NF4."""
+    return getattr(base.weight, "quant_state", None) is not None
+
+
+def whole(base: Any, kind: torch.dtype) -> Tensor:
+    """``W`` [out, in], in a precision to compute in."""
+    weight: Tensor = base.weight
+    if quantized(base):
+        from bitsandbytes.functional import dequantize_4bit  # late: it need not be installed
+
+        weight = dequantize_4bit(weight, weight.quant_state)  # type: ignore[attr-defined]
+    return weight.to(kind)
+
+
+def forth(x: Tensor, base: Any, down: Tensor, up: Tensor, scale: float) -> list[Tensor]:
     """``y`` and ``A x``, of rows ``x``, in their precision."""
     with torch.autocast(x.device.type, enabled=False):
         inner = x @ down.to(x.dtype).T
-        found = x @ weight.to(x.dtype).T
+        found = x @ whole(base, x.dtype).T
         return [found.addmm_(inner, up.to(x.dtype).T, alpha=scale), inner]
 
 
 def back(
-    given: Tensor, x: Tensor, inner: Tensor, layer: tuple[Tensor, Tensor, Tensor], scale: float
+    given: Tensor, x: Tensor, inner: Tensor, down: Tensor, up: Tensor, base: Any, scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The gradients of ``x``, ``A`` and ``B``, from that of ``y``."""
-    weight, down, up = layer
     middle = (given @ up.to(x.dtype)).mul_(scale)
-    of_x = (given @ weight.to(x.dtype)).addmm_(middle, down.to(x.dtype))
+    of_x = (given @ whole(base, x.dtype)).addmm_(middle, down.to(x.dtype))
     of_up = (given.T @ inner).mul_(scale)
     return of_x, (middle.T @ x).to(down.dtype), of_up.to(up.dtype)
 
@@ -118,23 +137,21 @@ class Adapted(torch.autograd.Function):
     """``y = W x + s B A x``; ``A`` and ``B`` alone move."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, down: Tensor, up: Tensor, scale: float
-    ) -> Tensor:
-        """[.., in], [out, in], [rank, in], [out, rank] -> [.., out]."""
+    def forward(ctx: Any, x: Tensor, base: Any, down: Tensor, up: Tensor, scale: float) -> Tensor:
+        """[.., in], [rank, in], [out, rank] -> [.., out]."""
         rows = x.reshape(-1, x.shape[-1])
-        found, inner = forth(rows, weight, down, up, scale)
-        ctx.save_for_backward(rows, inner, weight, down, up)
-        ctx.scale, ctx.shape = scale, x.shape
+        found, inner = forth(rows, base, down, up, scale)
+        ctx.save_for_backward(rows, inner, down, up)
+        ctx.base, ctx.scale, ctx.shape = base, scale, x.shape
         return found.view(*x.shape[:-1], -1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, given: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of ``x``, ``A`` and ``B``."""
-        rows, inner, *layer = ctx.saved_tensors
+        rows, inner, down, up = ctx.saved_tensors
         of_y = given.reshape(len(rows), -1)
-        of_x, of_down, of_up = back(of_y, rows, inner, tuple(layer), ctx.scale)
+        of_x, of_down, of_up = back(of_y, rows, inner, down, up, ctx.base, ctx.scale)
         return of_x.view(ctx.shape), None, of_down, of_up, None
 
 
@@ -146,27 +163,27 @@ class ThroughGate(torch.autograd.Function):
         ctx: Any,
         gate: Tensor,
         value: Tensor,
-        weight: Tensor,
+        base: Any,
         down: Tensor,
         up: Tensor,
         scale: float,
     ) -> Tensor:
-        """[.., in] twice, [out, in], [rank, in], [out, rank] -> [.., out]."""
+        """[.., in] twice, [rank, in], [out, rank] -> [.., out]."""
         rows = silu(gate).mul_(value).reshape(-1, gate.shape[-1])
-        found, inner = forth(rows, weight, down, up, scale)
-        ctx.save_for_backward(gate, value, inner, weight, down, up)
-        ctx.scale = scale
+        found, inner = forth(rows, base, down, up, scale)
+        ctx.save_for_backward(gate, value, inner, down, up)
+        ctx.base, ctx.scale = base, scale
         return found.view(*gate.shape[:-1], -1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, given: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of ``gate``, ``value``, ``A`` and ``B``."""
-        gate, value, inner, *layer = ctx.saved_tensors
+        gate, value, inner, down, up = ctx.saved_tensors
         opened = silu(gate)
         rows = (opened * value).reshape(-1, gate.shape[-1])
         of_y = given.reshape(len(rows), -1)
-        of_rows, of_down, of_up = back(of_y, rows, inner, tuple(layer), ctx.scale)
+        of_rows, of_down, of_up = back(of_y, rows, inner, down, up, ctx.base, ctx.scale)
         of_x = of_rows.view(gate.shape)
         of_gate = torch.ops.aten.silu_backward(of_x * value, gate)
         return of_gate, of_x * opened, None, of_down, of_up, None

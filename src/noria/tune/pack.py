@@ -84,7 +84,7 @@ def pack(lessons: Sequence[Lesson], room: int) -> list[Row]:
         else:
             rows.append([tree])
             left.append(room - tree.length)
-    return [Row(tuple(row)) for row in rows]
+    return sorted((Row(tuple(row)) for row in rows), key=lambda row: -row.length)
 
 
 def trees(lessons: Sequence[Lesson], room: int = TREE) -> Iterator[Tree]:
