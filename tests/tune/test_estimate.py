@@ -137,7 +137,7 @@ def test_what_does_not_fit_is_refused_with_what_would_help() -> None:
     assert told.startswith(
         f"training would need about {size(found.memory)} of memory, and 2.0 GB are free; "
         "what would help: --limit 512, rows of that many tokens instead of 1,024, "
-        "which saves about 841 MB; "
+        "which saves about 826 MB; "
     )
     assert "--method qlora instead of lora, which saves about 366 MB" in told
     assert (
