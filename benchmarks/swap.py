@@ -61,7 +61,7 @@ def random_adapter(folder: Path, seed: int, target: Path) -> Path:
     model = prepared(folder, Movable(), seed)
     put(model, {name: weight.clone().normal_(0, STRENGTH) if "lora_B" in name else weight.clone()
                 for name, weight in moving(model).items()})  # fmt: skip
-    save(model, target)
+    save(model, target, folder)
     return target
 
 
