@@ -1,4 +1,4 @@
-"""What a training was estimated to take, beside what it took, for three settings.
+"""What a training was estimated to take, beside what it took, for some settings.
 
 Each setting trains two updates of one row in a process of its own: its highest resident memory
 (``ru_maxrss``), and the time of the second update. Lessons are random tokens, four in a row, since
@@ -37,12 +37,13 @@ from noria.tune.shape import shaped
 from noria.tune.weights import Movable
 
 SETTINGS: Mapping[str, tuple[Movable, int]] = {  # what moves, and the tokens of a row
+    "lora, 256": (Movable("lora"), 256),
     "lora, 512": (Movable("lora"), 512),
     "lora, 1024": (Movable("lora"), 1024),
     "qlora, 512": (Movable("qlora"), 512),
     "full, 256": (Movable("full"), 256),
 }
-DEFAULT = ("lora, 512", "lora, 1024", "qlora, 512")
+DEFAULT = ("lora, 256", "lora, 512", "lora, 1024", "qlora, 512")
 LESSONS, LEARNT = 4, 16  # in a row; tokens that each teaches
 
 

@@ -4,8 +4,8 @@
     python benchmarks/parts.py --data DIR --of banking77 OUT  # or pubmedqa, dialogsum
 
 writes train, dev and test to OUT. Of SQuAD, train and dev hold the questions of 1.1 and the
-unanswerable ones of 2.0, and test those of 1.1 alone; no article is in two of them. No text stands
-twice in what is parted by line.
+unanswerable ones of 2.0, and test those of 1.1 alone; no article is in two of them. The other sets
+are parted by question; an utterance that banking77 has twice is taken once.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from typing import Any
 
 from _common import arguments, show
 
-TEST, DEV = 6, 3  # articles of SQuAD
+ARTICLES = {"test": 6, "dev": 3}  # of SQuAD
 LABELLED = {"test": 600, "dev": 60}  # utterances of banking77
 ABSTRACTS = {"test": 200, "dev": 50}  # of PubMedQA
 DIALOGUES = {"test": 300, "dev": 100}  # of DialogSum's dev split; its train split is learnt from
@@ -38,10 +38,12 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--of", choices=sorted(SETS), default="squad")
 
 
-def parted(found: Sequence[Any], sizes: Mapping[str, int]) -> dict[str, list[Any]]:
+def parted(
+    found: Sequence[Any], sizes: Mapping[str, int], seed: int = SEED
+) -> dict[str, list[Any]]:
     """``found``, shuffled, in parts of these sizes; what is left is learnt from."""
     drawn = list(found)
-    random.Random(SEED).shuffle(drawn)
+    random.Random(seed).shuffle(drawn)
     parts = {}
     for name, size in sizes.items():
         parts[name], drawn = drawn[:size], drawn[size:]
@@ -92,7 +94,7 @@ def squad(data: Path, out: Path) -> dict[str, Any]:
     answerable = articles(data / "squad" / "dev-v1.1.partA.json")
     both = articles(data / "squad" / "dev-v2.0.partA.json")
     told = {}
-    for name, chosen in parted(sorted(answerable), {"test": TEST, "dev": DEV}).items():
+    for name, chosen in parted(sorted(answerable), ARTICLES).items():
         some = [
             answerable[title] if name == "test" else joined(answerable[title], both.get(title))
             for title in chosen

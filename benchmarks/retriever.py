@@ -42,9 +42,9 @@ from noria.tune.retriever import teach
 from noria.tune.teaching import RECIPES
 from noria.tune.weights import quickest
 from noria.types import Candidate, Item
+from parts import ARTICLES, parted
 
 Matrix = NDArray[np.float32]
-TEST, DEV = 6, 3  # articles
 DEPTH = 5
 CONTRAST, HELPED = RECIPES["contrast"], RECIPES["likelihoods"]
 SCIFACT = ("ndcg@10", "recall@10", "recall@100")
@@ -79,13 +79,8 @@ def squad(path: Path, seed: int) -> Squad:
     found = read(path)
     names = [document.id for document in found.passages]
     articles = tuple(name.rpartition("/")[0] for name in names)
-    drawn = sorted(set(articles))
-    random.Random(seed).shuffle(drawn)
-    parts = {
-        "test": frozenset(drawn[:TEST]),
-        "dev": frozenset(drawn[TEST : TEST + DEV]),
-        "train": frozenset(drawn[TEST + DEV :]),
-    }
+    drawn = parted(sorted(set(articles)), ARTICLES, seed)
+    parts = {part: frozenset(some) for part, some in drawn.items()}
     texts = tuple(d.text.partition("\n\n")[2] for d in found.passages)  # without the title
     places = {name: row for row, name in enumerate(names)}
     return Squad(texts, articles, found.asked, places, parts)

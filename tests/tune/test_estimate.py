@@ -34,8 +34,10 @@ def take(movable: Movable = LORA, *rows: Row, looks: int = 0) -> Estimate:
 
 # what benchmarks/estimate.py measured: the peak of two updates in a process of their own
 MEASURED = [
-    (Movable("lora", 16), 512, 64, 1_888_000_000),
-    (Movable("lora", 16), 1024, 64, 2_620_000_000),
+    (Movable("lora", 16), 256, 64, 1_523_000_000),
+    (Movable("lora", 16), 512, 64, 1_896_000_000),
+    (Movable("lora", 16), 1024, 64, 2_704_000_000),
+    (Movable("qlora", 16), 512, 64, 2_005_000_000),
 ]
 
 

@@ -4,9 +4,9 @@ PEFT adds the adapter's part to the frozen layer's by three tensors of its size:
 scaled part, the sum. They are freed soon, but among what is kept for the way back, and the holes
 stay. Here the part is added where the frozen layer's numbers lie, and the way back is written down.
 A gated block keeps its gate and what goes through it; their product, as large as both, is made
-again on the way back. Together that is a third of a training's memory. What is computed is the
-same: ``y = W x + s B A x`` (Hu et al. 2021, section 4.1), and ``down(silu(gate) * up)``
-(Shazeer 2020, "GLU Variants", section 2).
+again on the way back. Together that is a sixth of a training's memory in rows of 384 tokens, and
+more in longer ones. What is computed is the same: ``y = W x + s B A x`` (Hu et al. 2021, section
+4.1), and ``down(silu(gate) * up)`` (Shazeer 2020, "GLU Variants", section 2).
 
 Importing this module imports torch and PEFT.
 """
