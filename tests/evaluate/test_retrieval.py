@@ -170,6 +170,14 @@ def test_progress_names_each_stage(collection, splitter, tmp_path):
     ]  # fmt: skip
 
 
+def test_one_question_is_no_wait_to_report():
+    told = []
+    encoder = Asked(FakeEncoder(), lambda *at: told.append(at))
+    encoder.encode_queries(["Who?"])
+    encoder.encode_queries(["Where?", "When?", "Who?"])
+    assert told == [("questions", 2, 2)]
+
+
 def test_documents_rank_by_their_best_passage():
     assert ranking(Listed("a", "a", "b", "a", "c"), Query("q")) == ["a", "b", "c"]
 

@@ -259,6 +259,11 @@ class TestRealModel:
         assert llm.count("") == 0
         assert llm.context == 512
 
+    def test_a_text_is_counted_once(self, llm: LlamaCpp, monkeypatch: pytest.MonkeyPatch) -> None:
+        counted = llm.count("Counted before the tokenizer goes away.")
+        monkeypatch.setattr(llm, "_ask", None)
+        assert llm.count("Counted before the tokenizer goes away.") == counted > 0
+
     def test_it_stops_where_told(self, llm: LlamaCpp) -> None:
         (completion,) = llm.batch(["1, 2, 3, 4,"], Sampling(max_tokens=30, stop=("7",)))
         assert (completion.text, completion.finish) == (" 5, 6, ", "stop")

@@ -48,6 +48,23 @@ def test_loss_and_gradients_are_those_of_peft(
         assert (gradient - theirs[name]).norm() <= near * theirs[name].norm(), name
 
 
+def test_beside_layers_with_a_bias_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny(attention_bias=True, mlp_bias=True)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith("bias"):
+                weight.copy_(torch.linspace(-1, 1, len(weight)))
+    model.save_pretrained(tmp_path)
+    fused_layers = adapted(tmp_path)
+    assert all("forward" in m.__dict__ for m in fused_layers.modules() if hasattr(m, "lora_A"))
+    loss, ours = gradients(fused_layers, "float32")
+    monkeypatch.setattr(fused, "fuse", lambda model: None)
+    expected, theirs = gradients(adapted(tmp_path), "float32")
+    assert loss == pytest.approx(expected, rel=1e-5)
+    for name, gradient in ours.items():
+        assert (gradient - theirs[name]).norm() <= 1e-5 * theirs[name].norm(), name
+
+
 def test_beside_four_bits_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("bitsandbytes")
     # whole blocks of 64 weights, as bitsandbytes wants them on a CPU

@@ -67,7 +67,8 @@ class Asked:
         for start in range(0, len(fresh), AT_ONCE):
             some = fresh[start : start + AT_ONCE]
             self._known |= dict(zip(some, self._encoder.encode_queries(some), strict=True))
-            self._progress("questions", min(start + AT_ONCE, len(fresh)), len(fresh))
+            if len(fresh) > 1:  # one alone is no wait
+                self._progress("questions", min(start + AT_ONCE, len(fresh)), len(fresh))
         rows = [self._known[text] for text in texts]
         return np.array(rows, dtype=np.float32).reshape(len(texts), self.dimension)
 

@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,6 +27,7 @@ from noria.models.side import side_by_side
 from noria.types import Completion, Prompt, Sampling
 
 EVERY = 1 << 20  # alternatives of a token: more than any model knows
+COUNTED = 2048  # texts whose tokens are counted once: instructions, passages that many find
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class LlamaCpp:
         self._threads = threads or cores()
         self._side_by_side = min(parallel, self._threads)
         self._fingerprint = fingerprint
+        self._counted = lru_cache(COUNTED)(self._count)
         self._folder = tempfile.mkdtemp(prefix="noria-")  # mode 700: the socket is ours alone
         self._key = secrets.token_urlsafe(32)
         self._server: Any = None
@@ -93,6 +95,9 @@ class LlamaCpp:
 
     def count(self, text: str) -> int:
         """Exact number of tokens in ``text``, by the model's own tokenizer."""
+        return self._counted(text)
+
+    def _count(self, text: str) -> int:
         return len(self._ask("POST", "/tokenize", {"content": text})["tokens"])
 
     def with_adapter(self, place: int) -> "Adapted":

@@ -5,8 +5,8 @@ scaled part, the sum. They are freed soon, but among what is kept for the way ba
 stay. Here the part is added where the frozen layer's numbers lie, and the way back is written down.
 A gated block keeps its gate and what goes through it; their product, as large as both, is made
 again on the way back. Together that is a sixth of a training's memory in rows of 384 tokens, and
-more in longer ones. What is computed is the same: ``y = W x + s B A x`` (Hu et al. 2021, section
-4.1), and ``down(silu(gate) * up)`` (Shazeer 2020, "GLU Variants", section 2).
+more in longer ones. What is computed is the same: ``y = W x + b + s B A x`` (Hu et al. 2021,
+section 4.1), and ``down(silu(gate) * up)`` (Shazeer 2020, "GLU Variants", section 2).
 
 Importing this module imports torch and PEFT.
 """
@@ -37,7 +37,7 @@ def fuse(model: Any) -> None:
 
 
 def plain(module: Any) -> bool:
-    """Whether a layer is ``W x + s B A x`` with a frozen ``W``, and nothing else."""
+    """Whether a layer is ``W x + b + s B A x`` with frozen ``W`` and ``b``, and nothing else."""
     if not isinstance(module, LoraLayer) or type(module).__name__ not in ADAPTED:
         return False
     name = module.active_adapters[0]
@@ -45,8 +45,8 @@ def plain(module: Any) -> bool:
     return (
         (type(base) is torch.nn.Linear or quantized(base))
         and all(type(each) is torch.nn.Linear for each in (down, up))
-        and all(each.bias is None for each in (base, down, up))
-        and not base.weight.requires_grad
+        and all(each.bias is None for each in (down, up))
+        and not any(each.requires_grad for each in base.parameters())
         and len(module.active_adapters) == 1
         and isinstance(module.lora_dropout[name], torch.nn.Identity)
         and name not in module.lora_variant
@@ -119,7 +119,8 @@ def forth(x: Tensor, base: Any, down: Tensor, up: Tensor, scale: float) -> list[
     """``y`` and ``A x``, of rows ``x``, in their precision."""
     with torch.autocast(x.device.type, enabled=False):
         inner = x @ down.to(x.dtype).T
-        found = x @ whole(base, x.dtype).T
+        bias = base.bias if base.bias is None else base.bias.to(x.dtype)
+        found = torch.nn.functional.linear(x, whole(base, x.dtype), bias)
         return [found.addmm_(inner, up.to(x.dtype).T, alpha=scale), inner]
 
 
@@ -134,7 +135,7 @@ def back(
 
 
 class Adapted(torch.autograd.Function):
-    """``y = W x + s B A x``; ``A`` and ``B`` alone move."""
+    """``y = W x + b + s B A x``; ``A`` and ``B`` alone move."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, base: Any, down: Tensor, up: Tensor, scale: float) -> Tensor:
@@ -156,7 +157,7 @@ class Adapted(torch.autograd.Function):
 
 
 class ThroughGate(torch.autograd.Function):
-    """``y = W x + s B A x`` of ``x = silu(gate) * value``, which is not kept."""
+    """``y = W x + b + s B A x`` of ``x = silu(gate) * value``, which is not kept."""
 
     @staticmethod
     def forward(
