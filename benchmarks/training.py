@@ -5,6 +5,7 @@ same tokens: questions on SQuAD's paragraphs with their answers, of which only t
 learnt. Both see the same examples in the same updates at the same learning rates from the same
 first weights, so their held-out losses must agree. Two settings: ``shared``, some questions on
 each paragraph, as SQuAD has them; and ``alone``, one question on each: nothing can be read once.
+``--precision bfloat16`` lets Noria multiply so, as it does by itself where the processor can.
 
 TRL runs in float32 without checkpointing. Its settings are tried on one update, and the fastest
 whose loss is Noria's to within 0.001 is compared. Every run is a process of its own; the two sides
@@ -34,11 +35,10 @@ from noria.config import GENERATOR
 from noria.models.cache import default_cache
 from noria.models.gguf import converted
 from noria.models.sources import fetch
-from noria.tune import attention
 from noria.tune.pack import pack
 from noria.tune.render import Lesson, Renderer
 from noria.tune.train import Recipe, adam, rate, step
-from noria.tune.weights import Movable, moving, prepared
+from noria.tune.weights import PRECISIONS, Movable, moving, prepared
 from noria.types import Message
 
 QUESTIONS = {"shared": 4, "alone": 1}  # of each paragraph
@@ -71,7 +71,8 @@ def main() -> None:
         result = {name: compared(bench, *data[name], best, given.repeat) for name in settings}
     _common.show({
         "examples": given.examples, "examples_an_update": given.at_once, "layers": given.layers,
-        "threads": given.threads, "row": given.row, "trl_tried": tried, "trl_chosen": best,
+        "threads": given.threads, "row": given.row, "precision": given.precision,
+        "trl_tried": tried, "trl_chosen": best,
         **result,
     })  # fmt: skip
 
@@ -83,6 +84,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     add("--held-out", type=int, default=24, help="examples of other articles")
     add("--at-once", type=int, default=16, help="examples of an update")
     add("--row", type=int, default=Recipe().row, help="Noria's tokens that are read together")
+    add("--precision", choices=PRECISIONS, default="float32", help="of Noria's products")
     add("--rate", type=float, default=5e-4, help="the highest learning rate")
     add("--repeat", type=int, default=3)
     add("--threads", type=int, default=os.cpu_count())
@@ -132,11 +134,15 @@ class Bench:
         self._scratch, self._count = scratch, 0
         self._always = {
             "model": str(model), "threads": given.threads, "layers": given.layers,
-            "row": given.row, "rate": given.rate,
+            "row": given.row, "rate": given.rate, "precision": given.precision,
         }  # fmt: skip
 
     def run(
-        self, side: str, updates: Sequence[Sequence[Lesson]], held: Sequence[Lesson] = ()
+        self,
+        side: str,
+        updates: Sequence[Sequence[Lesson]],
+        held: Sequence[Lesson] = (),
+        **other: Any,
     ) -> dict[str, Any]:
         """What a side measured; ``side`` is ``noria`` or one of TRL's ways."""
         self._count += 1
@@ -144,6 +150,7 @@ class Bench:
         job.write_text(json.dumps({
             **self._always, "side": side, "updates": [list(map(written, some)) for some in updates],
             "held": list(map(written, held)), "work": str(self._scratch / str(self._count)),
+            **other,
         }), encoding="utf-8")  # fmt: skip
         environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
         command = [sys.executable, __file__, "--job", str(job)]
@@ -170,7 +177,7 @@ def fastest(
 ) -> tuple[dict[str, Any], str]:
     """Every way of TRL's on one update, and the fastest that loses what Noria loses."""
     update = data[0][:1]
-    true = bench.run("noria", update)["losses"][0]
+    true = bench.run("noria", update, precision="float32")["losses"][0]
     tried = {}
     for way in given.ways.split(","):
         run = bench.run(way, update)
@@ -237,20 +244,37 @@ def work(job: Path) -> None:
 
     told = json.loads(job.read_text(encoding="utf-8"))
     torch.set_num_threads(told["threads"])
-    model = prepared(Path(told["model"]), Movable(), seed=0)
+    ours = told["side"] == "noria"
+    path = Path(told["model"])
+    model = prepared(path, Movable(), 0, precision=told["precision"]) if ours else plain(path)
     if told["layers"]:
         shortened(model.get_base_model(), told["layers"])
     updates = [list(map(read, some)) for some in told["updates"]]
     held = list(map(read, told["held"]))
     result: dict[str, Any] = {"loaded_gb": peak()}
-    side: Callable[..., Any] = noria if told["side"] == "noria" else trl
+    side: Callable[..., Any] = noria if ours else trl
     result |= side(model, updates, told)
     result["peak_gb"] = peak()
     if held:
-        result["held_out_loss"] = alone(model, held)
+        precision = told["precision"] if ours else "float32"
+        result["held_out_loss"] = alone(model, held, precision)
         with model.disable_adapter():
-            result["held_out_loss_before"] = alone(model, held)
+            result["held_out_loss_before"] = alone(model, held, precision)
     job.with_suffix(".done").write_text(json.dumps(result), encoding="utf-8")
+
+
+def plain(path: Path) -> Any:
+    """The same adapter beside the same model as PEFT makes it, without anything of Noria's."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
+    ours = Movable()
+    config = LoraConfig(r=ours.rank, lora_alpha=ours.alpha, lora_dropout=0.0,
+                        target_modules="all-linear", task_type="CAUSAL_LM")  # fmt: skip
+    return get_peft_model(model, config).train()
 
 
 def shortened(model: Any, layers: int) -> None:
@@ -266,8 +290,7 @@ def peak() -> float:
 
 def noria(model: Any, updates: Sequence[Sequence[Lesson]], told: Mapping[str, Any]) -> Any:
     """Noria's own steps."""
-    recipe = Recipe(learning_rate=told["rate"], row=told["row"])
-    attention.use(model)
+    recipe = Recipe(learning_rate=told["rate"], row=told["row"], precision=told["precision"])
     optimizer = adam(model)
     losses = []
     clocks = perf_counter(), process_time()
@@ -342,16 +365,19 @@ def since(clock: float, processor: float) -> dict[str, float]:
     return {"seconds": perf_counter() - clock, "cpu_seconds": process_time() - processor}
 
 
-def alone(model: Any, some: Sequence[Lesson]) -> float:
+def alone(model: Any, some: Sequence[Lesson], precision: str) -> float:
     """The mean loss of the learnt tokens, each example read by itself, as transformers has it."""
     import torch
 
     total = count = 0.0
     model.eval()
-    with torch.inference_mode():
+    narrow = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16")
+    with torch.inference_mode(), narrow:
         for lesson in some:
             ids = torch.tensor([lesson.before + lesson.after])
-            logits = model(input_ids=ids, use_cache=False).logits[0, len(lesson.before) - 1 : -1]
+            logits = (
+                model(input_ids=ids, use_cache=False).logits[0, len(lesson.before) - 1 : -1].float()
+            )
             wanted = torch.tensor(lesson.after)
             each = torch.nn.functional.cross_entropy(logits, wanted, reduction="sum")
             total, count = total + float(each), count + len(lesson.after)

@@ -176,6 +176,19 @@ def test_remedies_save_what_they_say() -> None:
     )
 
 
+def test_where_a_row_has_many_trees_fewer_are_advised() -> None:
+    trees = [row(256, 16).trees[0]] * 4
+    together, apart = Row(tuple(trees)), [Row((tree,)) for tree in trees]
+    found = take(LORA, together)
+    (said,) = (each for each in found.remedies if "together" in each.change)
+    assert said.change == "--row 512 instead of 1,024 tokens that are read together"
+    assert not any("--limit" in each.change for each in found.remedies)
+    two = [Row(tuple(trees[:2]))] * 2
+    assert said.saved == pytest.approx(found.memory - take(LORA, *two).memory, rel=0.05)
+    least = [each.change for each in take(LORA, *apart).remedies]
+    assert any("--limit 128" in change for change in least)
+
+
 def test_people_and_programs_read_the_same() -> None:
     found = take(looks=2)
     told = json.loads(json.dumps(as_json(found, Machine(5, 2.0))))

@@ -16,9 +16,9 @@ from tiny_model import tiny
 SOME = [Lesson(str(n), (1, n + 50, 2, n + 60), (n + 50, 3)) for n in range(6)]
 
 
-def adapted(folder: Path, method: Method = "lora") -> Any:
+def adapted(folder: Path, method: Method = "lora", kept: Precision = "float32") -> Any:
     """A model whose adapter already says something."""
-    model = prepared(folder, Movable(method, rank=4, alpha=8), seed=0)
+    model = prepared(folder, Movable(method, rank=4, alpha=8), seed=0, precision=kept)
     drawn = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for weight in moving(model).values():
@@ -32,6 +32,17 @@ def gradients(model: Any, precision: Precision) -> tuple[float, dict[str, torch.
     loss = losses(model, laid(row), precision)
     torch.autograd.backward(loss)
     return loss.item(), {name: weight.grad for name, weight in moving(model).items()}
+
+
+def test_what_is_multiplied_in_bfloat16_is_kept_so(tiny_folder: Path) -> None:
+    wide, narrow = adapted(tiny_folder), adapted(tiny_folder, kept="bfloat16")
+    layers = [module for module in narrow.modules() if hasattr(module, "lora_A")]
+    assert {layer.base_layer.weight.dtype for layer in layers} == {torch.bfloat16}
+    assert all(weight.dtype == torch.float32 for weight in moving(narrow).values())
+    loss, found = gradients(narrow, "bfloat16")
+    expected, usual = gradients(wide, "bfloat16")
+    assert loss == expected
+    assert all(torch.equal(found[name], gradient) for name, gradient in usual.items())
 
 
 @pytest.mark.parametrize(("precision", "near"), [("float32", 1e-5), ("bfloat16", 0.1)])

@@ -57,6 +57,10 @@ def tune(
         int | None,
         typer.Option("--limit", min=16, help="Tokens of an example.", show_default="as served"),
     ] = None,
+    row: Annotated[
+        int,
+        typer.Option("--row", min=16, help="Tokens read together: fewer take less memory."),
+    ] = 1024,
     replay: Annotated[
         float,
         typer.Option("--replay", min=0, max=0.9, help="Share of general lessons: forgets less."),
@@ -92,10 +96,7 @@ def tune(
         at = house(config, home, tell).workshop
         auto = precision == "auto"
         narrow = quickest(at.device) if auto else one_of("--precision", precision, PRECISIONS)
-        longest = min(limit or at.longest, at.longest)
-        recipe = Recipe(
-            learning_rate or rate(how), epochs, row=longest, precision=narrow, seed=seed
-        )
+        recipe = Recipe(learning_rate or rate(how), epochs, row=row, precision=narrow, seed=seed)
         order = Order(
             wanted,
             data,

@@ -9,7 +9,6 @@ and what threads wait for each other, is left out.
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from itertools import groupby
 from pathlib import Path
 from threading import Barrier, Lock
@@ -30,6 +29,7 @@ WEIGHTS = "model.safetensors"
 # numbers a token) leaves the second-level cache, and 8,192 tokens cost 15 % of the speed.
 BATCH_TOKENS = 1024
 STARTING = Lock()  # threads of torch
+POOLS: dict[str, ThreadPoolExecutor] = {}  # those that run, by their purpose
 BLOCK = 1024  # texts tokenized and sorted together: their tokens are some 20 MB
 
 
@@ -181,10 +181,11 @@ def workers(purpose: str) -> ThreadPoolExecutor:
     what others begin with. So it is set for these before anybody else can begin.
     """
     with STARTING:
-        return started(purpose)
+        if purpose not in POOLS:
+            POOLS[purpose] = started(purpose)
+        return POOLS[purpose]
 
 
-@cache
 def started(purpose: str) -> ThreadPoolExecutor:
     """The threads, all of them running."""
     import torch
@@ -197,6 +198,18 @@ def started(purpose: str) -> ThreadPoolExecutor:
     list(pool.map(lambda _: together.wait(), range(cores)))
     torch.set_num_threads(cores)
     return pool
+
+
+def dismiss() -> None:
+    """End these threads, idle ones too; whoever encodes next starts new ones.
+
+    While there are more of torch's threads than cores, libgomp lets each of them sleep between two
+    operations instead of waiting awake: a training beside idle ones takes a fifth longer. Nobody
+    may be encoding.
+    """
+    with STARTING:
+        while POOLS:
+            POOLS.popitem()[1].shutdown()
 
 
 def weights_of(path: Path) -> "Mapping[str, Tensor]":

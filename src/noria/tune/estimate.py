@@ -178,6 +178,7 @@ def remedies(
     """What would take less, and by how much."""
     kept, logits, masks = fullest(shape, movable, plan, number)
     longest = max((row.length for rows in plan for row in rows), default=0)
+    tree = max((tree.length for rows in plan for row in rows for tree in row.trees), default=0)
     held = frozen(shape, movable.method, number) + 4 * number * moved(shape, movable)
     other = {"full": "lora", "lora": "qlora"}.get(movable.method)
     if other is not None:
@@ -186,7 +187,11 @@ def remedies(
         needed = frozen(shape, method, number) + 4 * number * moved(shape, then)
         less = kept + logits + masks - sum(fullest(shape, then, plan, number))
         yield Remedy(f"--method {method} instead of {movable.method}", held - needed + less)
-    if longest > 1:
+    if longest > tree:
+        less = max(tree, longest // 2)
+        change = f"--row {less} instead of {longest:,} tokens that are read together"
+        yield Remedy(change, round((kept + logits + masks) * (1 - less / longest)))
+    elif longest > 1:
         half = longest // 2
         change = f"--limit {half}, rows of that many tokens instead of {longest:,}"
         yield Remedy(change, (kept + logits + masks) // 2)

@@ -36,6 +36,16 @@ def fuse(model: Any) -> None:
             module.__dict__["forward"] = partial(block, module, module.forward)
 
 
+def narrow(model: Any) -> None:
+    """Keep in bfloat16 what is multiplied in bfloat16: the frozen weights of the fused layers.
+
+    Autocast would make them so at each pass, with the same result.
+    """
+    for module in model.modules():
+        if plain(module) and not quantized(module.base_layer):
+            module.base_layer.to(torch.bfloat16)
+
+
 def plain(module: Any) -> bool:
     """Whether a layer is ``W x + b + s B A x`` with frozen ``W`` and ``b``, and nothing else."""
     if not isinstance(module, LoraLayer) or type(module).__name__ not in ADAPTED:
@@ -88,9 +98,8 @@ def computed_in(module: Any, x: Tensor) -> torch.dtype | None:
         return None
     if torch.is_autocast_enabled(x.device.type):
         return torch.get_autocast_dtype(x.device.type)
-    base, down, _, _ = weights(module)
-    same = x.dtype == down.dtype and (quantized(base) or x.dtype == base.weight.dtype)
-    return x.dtype if same else None
+    _, down, _, _ = weights(module)
+    return x.dtype if x.dtype == down.dtype else None
 
 
 def weights(module: Any) -> tuple[Any, Tensor, Tensor, float]:

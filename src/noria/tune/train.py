@@ -37,9 +37,9 @@ class Recipe:
     """
 
     learning_rate: float = 5e-4
-    epochs: float = 2.0
+    epochs: float = 1.0
     at_once: int = 16
-    row: int = 384
+    row: int = 1024
     warmup: float = 0.1
     clip: float = 1.0
     looks: int = 6

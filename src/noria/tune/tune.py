@@ -11,6 +11,7 @@ from typing import Any
 
 from noria.errors import UsageError
 from noria.jobs import locked, silent, unheard
+from noria.models import bert
 from noria.models.parity import Parity
 from noria.protocols import Clock, Progress
 from noria.store.content import remove, write_json
@@ -260,10 +261,12 @@ class Running:
         """Train the generator, and write it into ``folder``."""
         order, prepared, at = self.order, self.prepared, self.at
         foreseen(order, prepared, at)
-        model = weights.prepared(at.folder, order.movable, order.recipe.seed, at.device)
+        bert.dismiss()  # what finds passages is done, and would be in the way
+        precision = order.recipe.precision
+        model = weights.prepared(at.folder, order.movable, order.recipe.seed, at.device, precision)
         if not (self.folder / CHECKPOINTS).exists():
             plan = planned(prepared.train.lessons, order.recipe)
-            row = probe(model, order.recipe.precision)
+            row = probe(model, precision)
             pace = measured(row, shaped(at.folder), order.movable, plan)
             self.say(str(foreseen(order, prepared, at, pace)))
         curve = train(

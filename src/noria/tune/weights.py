@@ -21,7 +21,7 @@ Method = Literal["lora", "qlora", "full"]
 Precision = Literal["float32", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
 METHODS: tuple[Method, ...] = ("lora", "qlora", "full")
-RATES = {"lora": 1e-3, "qlora": 1e-3, "full": 5e-5}  # an adapter bears far higher ones
+RATES = {"lora": 5e-4, "qlora": 5e-4, "full": 5e-5}  # an adapter bears far higher ones
 ADAPTER = "adapter_model.safetensors"
 
 
@@ -64,8 +64,14 @@ def narrow_on(device: str) -> bool:
     return device.startswith("cuda") and torch.cuda.is_bf16_supported()
 
 
-def prepared(folder: Path, movable: Movable, seed: int, device: str = "cpu") -> Any:
-    """The model of a Hugging Face folder, ready to be trained.
+def prepared(
+    folder: Path,
+    movable: Movable,
+    seed: int,
+    device: str = "cpu",
+    precision: Precision = "float32",
+) -> Any:
+    """The model of a Hugging Face folder, ready to be trained with ``precision``.
 
     A fresh adapter changes nothing: its second matrix is zero. What moves is float32. Raises
     ModelError where the folder holds no model that can be loaded, MissingExtraError without the
@@ -97,9 +103,11 @@ def prepared(folder: Path, movable: Movable, seed: int, device: str = "cpu") -> 
         # PEFT asks transformers in words that transformers is about to drop
         warnings.simplefilter("ignore", FutureWarning)
         adapted = get_peft_model(model, config).train()
-    from noria.tune.fused import fuse  # late: it imports torch
+    from noria.tune import fused  # late: it imports torch
 
-    fuse(adapted)
+    fused.fuse(adapted)
+    if precision == "bfloat16":
+        fused.narrow(adapted)
     return adapted
 
 
