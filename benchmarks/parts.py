@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from _common import arguments, show
+from noria.tune.data.alike import known
 
 ARTICLES = {"test": 6, "dev": 3}  # of SQuAD
 LABELLED = {"test": 600, "dev": 60}  # utterances of banking77
@@ -73,12 +74,14 @@ def pubmedqa(data: Path, out: Path) -> dict[str, int]:
 
 
 def dialogsum(data: Path, out: Path) -> dict[str, int]:
-    """Dialogues with their summaries."""
+    """Dialogues with their summaries; those of the two splits that are alike are not learnt from."""
     learnt, other = (
         list(map(json.loads, (data / "sft" / f"dialogsum.{split}.jsonl").open(encoding="utf-8")))
         for split in ("train", "dev")
     )
-    parts = {**parted(other, DIALOGUES), "train": learnt}
+    twins = known([each["dialogue"] for each in learnt], [each["dialogue"] for each in other])
+    apart = [each for each, twin in zip(learnt, twins, strict=True) if twin is None]
+    parts = {**parted(other, DIALOGUES), "train": apart}
     for name, some in parts.items():
         lines = [
             json.dumps({"id": each["fname"], "question": each["dialogue"],
