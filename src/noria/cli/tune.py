@@ -12,7 +12,8 @@ from noria.cli.options import Config, Debug, Home, Json, complain, house, progre
 from noria.errors import UsageError
 
 if TYPE_CHECKING:
-    from noria.tune.tune import Order, Prepared, Tuned
+    from noria.tune.order import Order, Prepared
+    from noria.tune.outcome import Tuned
     from noria.tune.workshop import Workshop
     from noria.types import Manner
 
@@ -82,8 +83,8 @@ def tune(
 ) -> None:
     """Tune the generator, the retriever, or both on your examples, and register a release."""
     from noria.tune.objectives import OBJECTIVES
+    from noria.tune.order import Order, prepare
     from noria.tune.train import Recipe
-    from noria.tune.tune import Order, prepare
     from noria.tune.tune import tune as tuned
     from noria.tune.weights import METHODS, PRECISIONS, Movable, quickest, rate
 
