@@ -319,7 +319,22 @@ class House:
             base=lambda: self.llm_of(models.generator),
             longest=min(self.llm.context, answer.prompt_tokens + answer.max_tokens + MARKS),
             context=self.llm.context,
+            rest=self.rest,
         )
+
+    def rest(self) -> None:
+        """Give back what asking takes: the generator's memory, and the threads of both models.
+
+        Whatever asks next makes it anew. Nobody may be asking.
+        """
+        from noria.models import bert
+
+        for holder in ("answerer", "entrants"):
+            self.__dict__.pop(holder, None)
+        close = getattr(self.__dict__.pop("llm", None), "close", None)
+        if close:
+            close()
+        bert.dismiss()
 
     def told(self) -> dict[str, object]:
         """What answers, for a report: the release and its parts; no passwords."""

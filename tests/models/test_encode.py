@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noria.errors import ModelError, SourceError
-from noria.models.bert import Bert, batched, computes
+from noria.models.bert import Bert, batched, computes, dismiss
 from noria.models.encode import General, SentenceEncoder
 from noria.testing.laws import check_encoder
 from tiny_encoder import WIDTH, tiny_encoder, write
@@ -223,3 +224,15 @@ def test_batches_hold_each_text_once_within_the_budget(lengths: list[int], budge
     batches = list(batched(lengths, budget))
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     assert all(len(b) == 1 or sum(lengths[i] for i in b) <= budget for b in batches)
+
+
+def test_idle_threads_can_be_ended(encoder: SentenceEncoder) -> None:
+    def threads() -> list[str]:
+        return [each.name for each in threading.enumerate() if each.name.startswith("noria-que")]
+
+    before = encoder.encode_queries(WORDS)
+    assert threads()
+    dismiss()
+    assert not threads()
+    dismiss()
+    assert np.array_equal(encoder.encode_queries(WORDS), before)

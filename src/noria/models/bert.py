@@ -203,7 +203,7 @@ def started(purpose: str) -> ThreadPoolExecutor:
 def dismiss() -> None:
     """End these threads, idle ones too; whoever encodes next starts new ones.
 
-    While there are more of torch's threads than cores, libgomp lets each of them sleep between two
+    While programs have more threads with libgomp than cores, it lets each sleep between two
     operations instead of waiting awake: a training beside idle ones takes a fifth longer. Nobody
     may be encoding.
     """

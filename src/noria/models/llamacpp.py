@@ -13,7 +13,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -67,7 +67,7 @@ class LlamaCpp:
         self._threads = threads or cores()
         self._side_by_side = min(parallel, self._threads)
         self._fingerprint = fingerprint
-        self._counted = lru_cache(COUNTED)(self._count)
+        self._counts: dict[str, int] = {}
         self._folder = tempfile.mkdtemp(prefix="noria-")  # mode 700: the socket is ours alone
         self._key = secrets.token_urlsafe(32)
         self._server: Any = None
@@ -95,10 +95,13 @@ class LlamaCpp:
 
     def count(self, text: str) -> int:
         """Exact number of tokens in ``text``, by the model's own tokenizer."""
-        return self._counted(text)
-
-    def _count(self, text: str) -> int:
-        return len(self._ask("POST", "/tokenize", {"content": text})["tokens"])
+        found = self._counts.get(text)
+        if found is None:
+            found = len(self._ask("POST", "/tokenize", {"content": text})["tokens"])
+            if len(self._counts) >= COUNTED:
+                self._counts.clear()
+            self._counts[text] = found
+        return found
 
     def with_adapter(self, place: int) -> "Adapted":
         """The same model with the adapter at ``place`` of ``adapters``, counted from 0.

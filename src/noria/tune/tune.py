@@ -7,7 +7,6 @@ from pathlib import Path
 from time import monotonic
 
 from noria.jobs import locked, silent, unheard
-from noria.models import bert
 from noria.models.parity import Parity
 from noria.protocols import Clock, Progress
 from noria.store.content import remove, write_json
@@ -118,7 +117,7 @@ class Running:
         """Train the generator, and write it into ``folder``."""
         order, prepared, at = self.order, self.prepared, self.at
         foreseen(order, prepared, at)
-        bert.dismiss()  # what finds passages is done, and would be in the way
+        at.rest()  # asking is done; what is idle would take memory, and slow down all threads
         precision = order.recipe.precision
         model = weights.prepared(at.folder, order.movable, order.recipe.seed, at.device, precision)
         if not (self.folder / CHECKPOINTS).exists():

@@ -22,7 +22,7 @@ class Workshop:
     ``base``: makes it as it is served. ``parts``: name -> digest of all that a release is made of,
     but for what is tuned. ``passages``: those of some texts, or of what was ingested where there
     are none. ``encoder_folder``: where the encoder's weights lie. ``longest``: tokens of a lesson;
-    ``prompt_tokens``: of its passages and question. ``context``: tokens of the server's window.
+    ``prompt_tokens``: of its passages and question. ``context``: tokens of the server's window. ``rest`` gives back what asking took.
     """
 
     home: Path
@@ -39,6 +39,7 @@ class Workshop:
     longest: int
     prompt_tokens: int
     context: int
+    rest: Callable[[], None]
 
     @property
     def device(self) -> str:
