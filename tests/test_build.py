@@ -119,3 +119,23 @@ def test_the_reader_answers_where_it_fits(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(House, "parts", {"base": reader.base})
     without = ModelSettings(WEIGHTS, reader=False)
     assert House(replace(Settings(), models=without)).entrants.usual == "rag"
+
+
+def test_resting_closes_the_generator_and_makes_another_when_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Closing(FakeLLM):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    monkeypatch.setattr(House, "llm_of", lambda self, *of: Closing())
+    at = house(WEIGHTS, tmp_path)
+    first = at.llm
+    at.rest()
+    assert isinstance(first, Closing)
+    assert first.closed
+    assert at.llm is not first
+    at.rest()
+    at.rest()

@@ -22,7 +22,8 @@ class Workshop:
     ``base``: makes it as it is served. ``parts``: name -> digest of all that a release is made of,
     but for what is tuned. ``passages``: those of some texts, or of what was ingested where there
     are none. ``encoder_folder``: where the encoder's weights lie. ``longest``: tokens of a lesson;
-    ``prompt_tokens``: of its passages and question. ``context``: tokens of the server's window. ``rest`` gives back what asking took.
+    ``prompt_tokens``: of its passages and question. ``context``: tokens of the server's window.
+    ``rest`` gives back what asking took.
     """
 
     home: Path
