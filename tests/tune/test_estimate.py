@@ -10,10 +10,8 @@ from smol import SMOL, row
 
 from noria.errors import UsageError
 from noria.tune.estimate import (
-    CLOSE,
     Estimate,
     as_json,
-    close,
     duration,
     estimate,
     refused,
@@ -25,6 +23,7 @@ from noria.tune.pack import Row
 from noria.tune.weights import Movable
 
 PACE = Pace(60e9, "prior")
+CLOSE = 1.25  # the estimate is within this factor of what was measured
 LORA = Movable()
 
 
@@ -126,9 +125,6 @@ def test_what_fits_is_not_refused() -> None:
     found = take()
     refused(found, found.memory)
     refused(found, None)
-    assert close(found, found.memory)
-    assert not close(found, 2 * found.memory)
-    assert not close(found, None)
 
 
 def test_what_does_not_fit_is_refused_with_what_would_help() -> None:

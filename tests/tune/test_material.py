@@ -72,6 +72,15 @@ def test_wrong_lines_are_told_and_the_others_learnt(tmp_path: Path) -> None:
     assert [problem.split(": ")[0] for problem in found.problems] == [f"{file}:11"]
 
 
+def test_what_the_file_calls_a_test_is_not_learnt(tmp_path: Path) -> None:
+    lines = [line(n, n, slice={"split": "test" if n < 3 else "train"}) for n in range(12)]
+    found = gathered(written(tmp_path / "a.jsonl", *lines), None, 0.2, None, seed=0)
+    assert ids(found.whole.examples) == {f"q{n}" for n in range(3, 12)}
+    assert found.problems == ("3 examples are of another split than train; they are left out",)
+    with pytest.raises(UsageError, match="3 examples are of another split"):
+        gathered(written(tmp_path / "b.jsonl", *lines[:3]), None, 0.2, None, seed=0)
+
+
 def test_one_document_cannot_be_parted(tmp_path: Path) -> None:
     file = written(tmp_path / "a.jsonl", *(line(n, 0) for n in range(10)))
     with pytest.raises(UsageError, match="all hang together"):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from noria.tune.preview import as_json, coloured, harmless, plain, preview, shown
+from noria.tune.preview import as_json, coloured, harmless, preview, shown
 from noria.tune.render import Lesson
 
 USER, END, ASSISTANT = 300, 301, 302
@@ -45,7 +45,7 @@ def lesson(asked: str, answer: str, id: str = "q1", weight: float = 1.0) -> Less
 
 
 def test_what_is_learnt_stands_between_marks_with_its_end_of_turn() -> None:
-    assert plain(preview([lesson("Who?", " Ada.", weight=2.0)], BYTES)) == (
+    assert coloured(preview([lesson("Who?", " Ada.", weight=2.0)], BYTES)).plain == (
         "q1: 7 tokens read, 6 learnt, between ⟦ and ⟧, weight 2\n"
         "<|user|>Who?<|end|><|assistant|>⟦ Ada.<|end|>⟧\n\n"
     )
@@ -86,7 +86,7 @@ def test_nothing_that_a_terminal_would_obey_comes_through() -> None:
     evil = lesson(EVIL, EVIL, id="\x1b[31mid")
     console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=200)
     console.print(coloured(preview([evil], BYTES)), soft_wrap=True)
-    for told in (plain(preview([evil], BYTES)), console.file.getvalue()):  # type: ignore[attr-defined]
+    for told in (coloured(preview([evil], BYTES)).plain, console.file.getvalue()):  # type: ignore[attr-defined]
         assert not set(told) & set("\x1b\x07\x9b\r\x08\u202e\u2066\u2028")
         assert r"\x1b[2J\x1b]0;owned\x07\x9b31m\r\x08\u202edorw\u2066\u2028\u27e7" in told
         assert told.count("⟧") == 2  # the title's and the one that ends what is learnt
@@ -101,7 +101,7 @@ def test_colours_do_not_change_the_words() -> None:
 
 
 def test_markup_in_data_stays_text() -> None:
-    assert "[red]Who?[/red]" in plain(preview([lesson("[red]Who?[/red]", "Ada.")], BYTES))
+    assert "[red]Who?[/red]" in coloured(preview([lesson("[red]Who?[/red]", "Ada.")], BYTES)).plain
 
 
 def test_the_json_form_says_the_same() -> None:

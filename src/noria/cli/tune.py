@@ -37,7 +37,7 @@ def tune(
     method: Annotated[str, typer.Option("--method", help="lora, qlora or full.")] = "lora",
     rank: Annotated[int, typer.Option("--rank", min=1, max=1024, help="Of the adapter.")] = 16,
     learning_rate: Annotated[
-        float | None, typer.Option("--learning-rate", min=0, show_default="by the method")
+        float | None, typer.Option("--learning-rate", min=1e-8, show_default="by the method")
     ] = None,
     epochs: Annotated[float, typer.Option("--epochs", min=0.01, help="Times over the data.")] = 1,
     precision: Annotated[
@@ -219,5 +219,7 @@ def told(done: "Tuned") -> str:
             f"{best.recall:.1%}"
         )
     arm = {"sft": "tuned"}.get(done.release.objective, "tuned+rag")
-    lines.append(f"compare it: noria compare QUESTIONS --arms base,rag,{arm}")
+    lines.append(
+        f"compare it: noria compare QUESTIONS --arms base,rag,{arm} --release {done.release.id}"
+    )
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf, isfinite
 from typing import Any
 
 
@@ -33,8 +34,8 @@ class Curve:
 
     @property
     def best(self) -> Look:
-        """The lowest held-out loss."""
-        return min(self.looks, key=lambda look: look.loss)
+        """The first of the looks with the lowest loss that is a number; else the first."""
+        return min(self.looks, key=lambda look: look.loss if isfinite(look.loss) else inf)
 
     @property
     def seconds(self) -> float:

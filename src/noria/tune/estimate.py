@@ -25,7 +25,6 @@ LOGITS = 3.0  # the logits' softmax, and the gradients of both, at once
 ADAPTERS = 7  # linear layers that a block has: an adapter keeps its rank of numbers for each
 NF4 = 0.5 + 1 / 64 + 4 / (64 * 256)  # bytes a weight: half, and scales quantized again
 
-CLOSE = 1.25  # the estimate was within this factor of what was measured
 WORTH = 0.05  # of what is needed: advice that saves less is left out
 
 
@@ -223,11 +222,6 @@ def refused(found: Estimate, free: int | None) -> None:
         f"training would need about {size(found.memory)} of memory, and {size(free)} are free; "
         f"what would help: {'; '.join(told)}"
     )
-
-
-def close(found: Estimate, free: int | None) -> bool:
-    """Whether it may fail to fit, the estimate being what it is."""
-    return free is not None and free < CLOSE * found.memory
 
 
 def as_json(found: Estimate, machine: Machine) -> dict[str, Any]:

@@ -12,13 +12,12 @@ from noria.jobs import silent
 from noria.protocols import Progress
 from noria.tune.data import read as reading
 from noria.tune.data.repeats import leaks
-from noria.tune.data.split import split
+from noria.tune.data.split import by_split, split
 from noria.tune.data.store import dataset
 from noria.tune.examples import Dataset, Example
 from noria.types import Document
 
 HELD_OUT = 256  # examples that are held out at most: enough to see a loss rise
-LISTED = 1000  # characters of a title
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +52,13 @@ def gathered(
     progress("reading", 0, 2)
     found = reading.read(file)
     problems = list(found.problems)
+    learnt = of_training(found.examples, problems)
     if held_out is None:
-        train, apart = split(found.examples, share, seed)
+        train, apart = split(learnt, share, seed)
     else:
         other = reading.read(held_out)
         problems += other.problems
-        train, apart = without(found.examples, other.examples, problems)
+        train, apart = without(learnt, other.examples, problems)
     progress("reading", 2, 2)
     train, apart = sampled(train, most, seed), sampled(apart, HELD_OUT, seed)
     if not train or not apart:
@@ -68,7 +68,21 @@ def gathered(
             f"each{why}"
         )
     whole = dataset((*train, *apart))
-    return Material(whole, train, apart, texts((*found.examples, *apart)), tuple(problems))
+    return Material(whole, train, apart, texts((*learnt, *apart)), tuple(problems))
+
+
+def of_training(examples: Sequence[Example], problems: list[str]) -> tuple[Example, ...]:
+    """The examples but for those that the file says to be of another split; these are told."""
+    _, others = by_split(examples)
+    if others:
+        problems.append(
+            f"{len(others)} examples are of another split than train; they are left out"
+        )
+    left_out = {each.id for each in others}
+    kept = tuple(each for each in examples if each.id not in left_out)
+    if others and not kept:
+        raise UsageError(f"nothing to learn from: {problems[-1]}")
+    return kept
 
 
 def without(

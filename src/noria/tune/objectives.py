@@ -15,7 +15,7 @@ from noria.protocols import Progress
 from noria.tune.examples import Example
 from noria.tune.material import Material, sampled
 from noria.tune.radit import Reading, radit
-from noria.tune.raft import raft
+from noria.tune.raft import Slates, raft
 from noria.tune.render import Renderer
 from noria.tune.sft import Lessons, as_asked
 from noria.tune.workshop import Workshop
@@ -27,7 +27,7 @@ ASKED_AS = {"sft": "base", "raft": "rag", "radit": "rag"}  # the arm whose promp
 JUDGED = 128  # examples whose held-out loss is taken: each look at them takes time
 # Alone, each passage teaches more for the time that it takes to read.
 READINGS: Mapping[Manner, Reading] = {
-    "in turn": Reading(slated=0.0),
+    "in turn": Reading(),
     "together": Reading(alone=1, slated=1.0),
 }
 FOLDS = 20  # of the examples: one is never shown an example of its own fold
@@ -39,13 +39,15 @@ def lessons(
     material: Material,
     at: Workshop,
     renderer: Renderer,
+    seed: int,
     progress: Progress = silent,
 ) -> tuple[Lessons, Lessons]:
     """The lessons to learn from, and those held out, asked as the objective's arm asks.
 
-    ``manner``: how passages will be read when the release serves.
+    ``manner``: how passages will be read when the release serves. ``seed`` draws which lessons
+    abstain, and which held-out ones judge.
     """
-    judged = sampled(material.held_out, JUDGED, seed=0)
+    judged = sampled(material.held_out, JUDGED, seed)
     every = (*material.train, *judged)
     questions = [each.question for each in every]
     pool = [each.question for each in material.train]
@@ -54,7 +56,8 @@ def lessons(
     (respondent,) = at.ready([arm], questions, material.texts, pool, folds)
     respondent = replace(respondent, manner=manner)
     train, held_out = (
-        of(objective, some, respondent, renderer, progress) for some in (material.train, judged)
+        of(objective, some, respondent, renderer, seed, progress)
+        for some in (material.train, judged)
     )
     return train, held_out
 
@@ -72,6 +75,7 @@ def of(
     examples: Sequence[Example],
     respondent: Respondent,
     renderer: Renderer,
+    seed: int,
     progress: Progress,
 ) -> Lessons:
     """The lessons of some examples.
@@ -84,9 +88,10 @@ def of(
         return as_asked(examples, respondent, renderer, progress)
     passages = respondent.answerer, respondent.funnel, renderer
     if objective == "raft":
-        read = raft(reads, *passages, progress=progress)
+        read = raft(reads, *passages, Slates(seed=seed), progress)
     else:
-        read = radit(reads, *passages, READINGS[respondent.manner], progress)
+        reading = replace(READINGS[respondent.manner], seed=seed)
+        read = radit(reads, *passages, reading, progress)
     others = [each for each in examples if each.question.task not in TALKING or each.turns]
     if not others:
         return read

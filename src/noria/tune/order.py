@@ -94,7 +94,8 @@ def prepare(order: Order, at: Workshop, progress: Progress = silent) -> Prepared
         return Prepared(material, Lessons(()), Lessons(()), recipe, teacher, notes)
     tokenizer = at.tokenizer
     renderer = Renderer(tokenizer, longest(order, at))
-    learnt, held_out = lessons(order.objective, order.manner, material, at, renderer, progress)
+    asked = order.objective, order.manner, material, at, renderer, order.recipe.seed
+    learnt, held_out = lessons(*asked, progress)
     if not learnt.lessons or not held_out.lessons:
         first = next(iter((*learnt.problems, *held_out.problems)), "no example has a response")
         raise UsageError(f"{order.file}: nothing is left to learn or to hold out: {first}")
@@ -120,11 +121,11 @@ def prepare(order: Order, at: Workshop, progress: Progress = silent) -> Prepared
 def teaching(order: Order, material: Material) -> tuple[Teacher | None, tuple[str, ...]]:
     """Who teaches the retriever, and a word where the data leave it as it is."""
     teacher = RETRIEVER.get(order.objective)
-    able = searching(material.train) and searching(material.held_out)
-    if order.objective in GENERATOR and teacher and not able:
-        note = "the retriever stays as it is: no question here is answered from passages"
-        return None, (note,)
-    return teacher, ()
+    if teacher is None or order.objective not in GENERATOR:
+        return teacher, ()
+    if all(searching(some, teacher) for some in (material.train, material.held_out)):
+        return teacher, ()
+    return None, ("the retriever stays as it is: no question here is answered from passages",)
 
 
 def longest(order: Order, at: Workshop) -> int:

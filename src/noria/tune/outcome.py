@@ -70,7 +70,8 @@ def registered(
     stored = {
         name: put(folder / name) for name in (ADAPTER, MODEL, QUERIES) if (folder / name).exists()
     }
-    run = Run(curves(result), environment(), result.seconds)
+    accelerator = "" if at.device == "cpu" else at.device
+    run = Run(curves(result), environment(accelerator), result.seconds)
     parts = []
     for name, stored_as in stored.items():
         kind: Kind = "encoder" if name == QUERIES else "adapter"

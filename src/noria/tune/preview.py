@@ -159,11 +159,6 @@ def coloured(previews: Iterable[Shown]) -> "Text":
     return whole
 
 
-def plain(previews: Iterable[Shown]) -> str:
-    """The previews as text without colours."""
-    return coloured(previews).plain
-
-
 def title(each: Shown) -> str:
     """What stands above an example."""
     weight = "" if each.weight == 1.0 else f", weight {each.weight:g}"

@@ -71,7 +71,7 @@ def taught(
     Its best epoch is chosen by how high the held-out questions find their passage; none may be
     better than before. Raises UsageError where no question has a passage to find.
     """
-    train, held_out = searching(material.train), searching(material.held_out)
+    train, held_out = (searching(some, teacher) for some in (material.train, material.held_out))
     if teacher == "likelihoods":
         train = sampled(train, CONSULTED, seed)
     if not train or not held_out:
@@ -96,15 +96,18 @@ def taught(
     return told
 
 
-def searching(examples: Sequence[Example]) -> tuple[Example, ...]:
-    """Those whose answer stands in a passage: neither labels, nor chats, nor the unanswerable."""
+def searching(examples: Sequence[Example], teacher: Teacher) -> tuple[Example, ...]:
+    """Those whose answer stands in a passage: neither labels, nor chats, nor the unanswerable.
+
+    The generator judges by the answer; for contrast the name of the right document is enough.
+    """
     return tuple(
         each
         for each in examples
         if each.question.task in TALKING
         and not each.turns
         and not each.question.unanswerable
-        and each.response
+        and (each.response or (teacher == "contrast" and each.question.documents))
         and len(each.response) <= LONGEST
     )
 

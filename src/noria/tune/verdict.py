@@ -9,7 +9,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from noria.tune.curve import Curve, Look
+from noria.tune.curve import Curve
 
 Kind = Literal["learnt", "overfit", "underfit", "unsteady", "unmoved", "diverged"]
 
@@ -84,7 +84,7 @@ def verdict(curve: Curve) -> Verdict:
 
 def glances(curve: Curve) -> list[Glance]:
     """Each look beside the training loss since the one before; one of them is the best."""
-    best = lowest(curve.looks)
+    best = curve.best
     seen: list[Glance] = []
     for place, look in enumerate(curve.looks):
         since = curve.looks[place - 1].update if place else 0
@@ -92,17 +92,6 @@ def glances(curve: Curve) -> list[Glance]:
             Glance(look.update, look.loss, trained(curve, since, look.update), look is best)
         )
     return seen
-
-
-def glance(curve: Curve) -> Glance:
-    """The last look, for the line that shows progress."""
-    return glances(curve)[-1]
-
-
-def lowest(looks: tuple[Look, ...]) -> Look:
-    """The first of the looks with the lowest loss that is a number; else the first."""
-    numbers = [look for look in looks if math.isfinite(look.loss)]
-    return min(numbers, key=lambda look: look.loss) if numbers else looks[0]
 
 
 def trained(curve: Curve, since: int, until: int) -> float | None:
@@ -121,7 +110,7 @@ def judged(curve: Curve, before: Glance, kept: Glance, last: Glance) -> Kind:
         return worsened(curve, kept, last)
     if before.held_out - kept.held_out <= counts:
         return "unmoved"
-    return "underfit" if falling(curve.looks, counts) else "learnt"
+    return "underfit" if falling(curve, counts) else "learnt"
 
 
 def worsened(curve: Curve, kept: Glance, last: Glance) -> Kind:
@@ -134,10 +123,11 @@ def worsened(curve: Curve, kept: Glance, last: Glance) -> Kind:
     return "overfit" if now < then else "unsteady"
 
 
-def falling(looks: tuple[Look, ...], counts: float) -> bool:
+def falling(curve: Curve, counts: float) -> bool:
     """Whether the held-out loss still fell at the end. Two looks tell a fall, but not its end."""
+    looks = curve.looks
     first, last = looks[0], looks[-1]
-    if len(looks) < 3 or last is not lowest(looks):
+    if len(looks) < 3 or last is not curve.best:
         return False
     early = [look for look in looks[1:-1] if look.update <= LAST * last.update]
     since = early[-1] if early else looks[1]

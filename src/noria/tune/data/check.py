@@ -14,6 +14,7 @@ from noria.tune.data import faults, personal
 from noria.tune.data.clean import prompt_of, texts_of
 from noria.tune.data.faults import Finding, Kind
 from noria.tune.data.repeats import LABELLED, Leaks, Repeats, contradictions, leaks, repeats
+from noria.tune.data.split import by_split
 from noria.tune.examples import Example
 
 UNEVEN = 10  # times as many examples of the most frequent label as of another: worth a word
@@ -121,16 +122,6 @@ def pieces(examples: Sequence[Example]) -> dict[int, Counter[personal.Kind]]:
         if held:
             found[place] = held
     return found
-
-
-def by_split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """Those of the split ``train`` and those of others, where the slice ``split`` names them."""
-    train: list[Example] = []
-    rest: list[Example] = []
-    for each in examples:
-        if name := each.question.slice.get("split", "").lower():
-            (train if name.startswith("train") else rest).append(each)
-    return train, rest
 
 
 def measured(

@@ -6,7 +6,6 @@ switched off. Knows no examples.
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -104,12 +103,6 @@ def found(text: str) -> tuple[Found, ...]:
             if all(end <= each.start or each.end <= start for each in pieces):
                 pieces.append(Found(kind, start, end))
     return tuple(sorted(pieces, key=lambda each: each.start))
-
-
-def counted(texts: Iterable[str]) -> dict[Kind, int]:
-    """How many pieces of each kind there are, also of those that there are not."""
-    times = Counter(piece.kind for text in texts for piece in found(text))
-    return {kind: times[kind] for kind in KINDS}
 
 
 def redacted(text: str) -> str:

@@ -44,6 +44,16 @@ def split(
     )
 
 
+def by_split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """Those of the split ``train`` and those of others, where the slice ``split`` names them."""
+    train: list[Example] = []
+    rest: list[Example] = []
+    for each in examples:
+        if name := each.question.slice.get("split", "").lower():
+            (train if name.startswith("train") else rest).append(each)
+    return train, rest
+
+
 def kept_together(examples: Sequence[Example], by: str = ARTICLE) -> list[set[str]]:
     """What each example is about: examples that share one of these stay together."""
     read = contexts(examples)
