@@ -52,7 +52,7 @@ def of_example(example: Example) -> Iterator[Finding]:
 def of_shape(example: Example) -> Iterator[tuple[Kind, str]]:
     """What is wrong with the parts of an example."""
     if not (example.response or example.rejected or example.question.unanswerable):
-        yield "empty", "no response: only a retriever can learn from it"
+        yield "empty", "no response: only a retriever can learn from it, if it names a document"
     if wrong := disorder(example.turns):
         yield "turns", wrong
 
