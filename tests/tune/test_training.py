@@ -134,6 +134,55 @@ def test_the_loss_is_a_mean_over_learnt_tokens_however_they_lie(tiny_folder: Pat
         assert loss == pytest.approx(sum(each) / 5, abs=1e-6)
 
 
+def away(model: Any, lesson: Lesson) -> float:
+    """KL(base || model) of a lesson's learnt tokens, added up, by transformers alone."""
+    ids = torch.tensor([lesson.before + lesson.after])
+    places = slice(len(lesson.before) - 1, -1)
+    with torch.no_grad():
+        tuned = model(input_ids=ids).logits[0, places].log_softmax(-1)
+        with model.disable_adapter():
+            base = model(input_ids=ids).logits[0, places].log_softmax(-1)
+    return float((base.exp() * (base - tuned)).sum())
+
+
+def test_where_the_base_is_kept_the_loss_is_how_far_the_model_is_from_it(tiny_folder: Path) -> None:
+    model = fresh(tiny_folder)
+    kept = Lesson("r", (1, 9), (4, 5, 6), weight=2.0, kept=True)
+    other = Lesson("a", (1, 2), (5,))
+    (row,) = pack([kept, other], 99)
+    (alone,) = pack([other], 99)
+    apart = losses(model, laid(row)).item() - losses(model, laid(alone)).item()
+    assert apart == pytest.approx(0.0, abs=1e-6)  # a fresh adapter changes nothing
+    drawn = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in moving(model).values():
+            weight.copy_(torch.randn(weight.shape, generator=drawn) / 10)
+    apart = losses(model, laid(row)).item() - losses(model, laid(alone)).item()
+    assert apart == pytest.approx(2.0 * away(model, kept), rel=1e-4)
+    assert apart > 0.01
+
+
+def test_what_is_kept_is_forgotten_less(tiny_folder: Path, tmp_path: Path) -> None:
+    kept = [Lesson(f"r{n}", (1, n + 50, 2), (n + 51, 3), kept=True) for n in range(20)]
+    drifts = {}
+    for name, more in (("without", []), ("with", kept)):
+        model = fresh(tiny_folder)
+        curve = train(model, [*lessons(32), *more], lessons(8), RECIPE, tmp_path / name)
+        assert curve.best.loss < 0.8 * curve.looks[0].loss
+        drifts[name] = sum(away(model, lesson) for lesson in kept)
+    assert drifts["with"] < 0.5 * drifts["without"]
+
+
+def test_without_an_adapter_there_is_no_base_to_keep(tiny_folder: Path) -> None:
+    model = fresh(tiny_folder, "full")
+    lesson = Lesson("r", (1, 9), (4, 5, 6))
+    said, kept = (
+        losses(model, laid(pack([each], 99)[0])).item()
+        for each in (lesson, replace(lesson, kept=True))
+    )
+    assert said == kept
+
+
 def test_a_weight_counts_an_example_more(tiny_folder: Path) -> None:
     model = fresh(tiny_folder)
     one, other = Lesson("a", (1, 2), (5,)), Lesson("b", (1, 4), (6,))

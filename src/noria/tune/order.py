@@ -165,5 +165,5 @@ def tokens(lessons: Sequence[Lesson]) -> str:
     """Digest of the tokens that are learnt: retrieval and templates decide them too."""
     marks = hashlib.sha256()
     for lesson in lessons:
-        marks.update(repr((lesson.before, lesson.after, lesson.weight)).encode())
+        marks.update(repr((lesson.before, lesson.after, lesson.weight, lesson.kept)).encode())
     return marks.hexdigest()

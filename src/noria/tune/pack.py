@@ -65,6 +65,7 @@ class Inputs:
     sources: "torch.Tensor"  # (learnt,)
     targets: "torch.Tensor"  # (learnt,)
     weights: "torch.Tensor"  # (learnt,)
+    kept: "torch.Tensor"  # (learnt,): whether the base is what is learnt, not the target
     trees: tuple[tuple[int, int], ...]  # tokens of the trunk, and of the whole tree, of each
 
 
@@ -134,6 +135,7 @@ def laid(row: Row) -> Inputs:
     sources: list[int] = []
     targets: list[int] = []
     weights: list[float] = []
+    kept: list[bool] = []
     start = 0
     for tree in row.trees:
         trunk = slice(start, start + tree.trunk)
@@ -151,6 +153,7 @@ def laid(row: Row) -> Inputs:
             sources += range(start - len(lesson.after) - 1, start - 1)
             targets += lesson.after
             weights += [lesson.weight] * len(lesson.after)
+            kept += [lesson.kept] * len(lesson.after)
     seen.tril_()
     mask = torch.zeros(seen.shape).masked_fill_(~seen, torch.finfo(torch.float32).min)
     return Inputs(
@@ -160,5 +163,6 @@ def laid(row: Row) -> Inputs:
         torch.tensor(sources),
         torch.tensor(targets),
         torch.tensor(weights),
+        torch.tensor(kept, dtype=torch.bool),
         tuple((tree.trunk, tree.length) for tree in row.trees),
     )

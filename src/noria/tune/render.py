@@ -16,7 +16,8 @@ from noria.types import Chat
 class Lesson:
     """An example as token ids: ``before`` is read, ``after`` is learnt.
 
-    ``chat``: what ``before`` renders; ``lost``: tokens of it that were too many.
+    ``chat``: what ``before`` renders; ``lost``: tokens of it that were too many. ``kept``: not
+    ``after`` itself is learnt, but what the base expects in its places.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Lesson:
     weight: float = 1.0
     chat: Chat = ()
     lost: int = 0
+    kept: bool = False
 
     @property
     def length(self) -> int:

@@ -1,7 +1,8 @@
 """General lessons beside those of an order, so that what a model could do before is not unlearnt.
 
-They come from a file, or from the model itself. Nothing is rehearsed with which forgetting is
-measured.
+They come from a file, or from the model itself. An adapter learns of them what its base expects,
+token by token, and not what they say: to learn a text again sharpens what was left open, and that
+is forgetting too. Nothing is rehearsed with which forgetting is measured.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -114,7 +115,7 @@ def rehearsed(
             f"{source}: what can be rehearsed is little, and each token of it counts "
             f"{factor:.1f} times; give more general data, or a smaller share than {share:g}"
         )
-    weighed = tuple(replace(each, weight=each.weight * factor) for each in found)
+    weighed = tuple(replace(each, weight=each.weight * factor, kept=True) for each in found)
     return Replay(weighed, share, source, tuple(problems))
 
 

@@ -162,12 +162,36 @@ def step(
 
 
 def losses(model: Any, inputs: Inputs, precision: Precision = "float32") -> "torch.Tensor":
-    """The weighted sum of the losses of a row's learnt tokens."""
+    """The weighted sum of the losses of a row's learnt tokens.
+
+    Where the base is kept, a token's loss is how far the model is from it. Without an adapter there
+    is no base any more, and the token that stands there is learnt.
+    """
     from torch.nn.functional import cross_entropy
 
     logits = attention.logits(model, inputs, precision)
-    each = cross_entropy(logits, inputs.targets.to(logits.device), reduction="none")
-    return (each * inputs.weights.to(logits.device)).sum()
+    targets, weights, kept = (
+        each.to(logits.device) for each in (inputs.targets, inputs.weights, inputs.kept)
+    )
+    if not inputs.kept.any() or not hasattr(model, "disable_adapter"):
+        return (cross_entropy(logits, targets, reduction="none") * weights).sum()
+    each = cross_entropy(logits[~kept], targets[~kept], reduction="none")
+    away = drifted(model, logits[kept], inputs, precision)
+    return (each * weights[~kept]).sum() + (away * weights[kept]).sum()
+
+
+def drifted(
+    model: Any, logits: "torch.Tensor", inputs: Inputs, precision: Precision
+) -> "torch.Tensor":
+    """KL(base || model) in the places where the base is kept, of the model's ``logits`` there."""
+    import torch
+    from torch.nn.functional import kl_div, log_softmax
+
+    with torch.no_grad(), model.disable_adapter():
+        places = replace(inputs, sources=inputs.sources[inputs.kept])
+        base = attention.logits(model, places, precision)
+    found = log_softmax(logits, -1), log_softmax(base, -1)
+    return kl_div(*found, reduction="none", log_target=True).sum(-1)
 
 
 def held_out_loss(model: Any, lessons: Sequence[Lesson], recipe: Recipe) -> float:
