@@ -12,7 +12,7 @@ whose loss is Noria's to within 0.001 is compared. Every run is a process of its
 take turns, and figures are medians. Time counts the updates alone, without imports and loading;
 memory is the peak of the whole process until the last update is done, as the kernel tells it.
 
-    python benchmarks/training.py --data DIR                      # about 20 minutes on two cores
+    python benchmarks/training.py --data DIR                      # half an hour on two cores
     python benchmarks/training.py --data DIR --layers 2 --repeat 1 --examples 32   # does it work?
 """
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from noria.tune.data.personal import KINDS, checked, counted, found, luhn, redacted
+from noria.tune.data.personal import KINDS, checked, found, luhn, redacted
 
 PERSONAL = [
     ("email", "ada@example.org"),
@@ -97,7 +97,6 @@ def test_laws(text: str) -> None:
     pieces = found(text)
     assert all(one.end <= other.start for one, other in pairwise(pieces))
     assert all(0 <= piece.start < piece.end <= len(text) for piece in pieces)
-    assert sum(counted([text]).values()) == len(pieces)
     assert sum(redacted(text).count(f"[{kind}]") for kind in KINDS) >= len(pieces)
 
 
