@@ -74,7 +74,7 @@ def pubmedqa(data: Path, out: Path) -> dict[str, int]:
 
 
 def dialogsum(data: Path, out: Path) -> dict[str, int]:
-    """Dialogues with their summaries; those of the two splits that are alike are not learnt from."""
+    """Dialogues with their summaries; what is alike in both splits is not learnt from."""
     learnt, other = (
         list(map(json.loads, (data / "sft" / f"dialogsum.{split}.jsonl").open(encoding="utf-8")))
         for split in ("train", "dev")
