@@ -68,7 +68,7 @@ class Verdict:
 def verdict(curve: Curve) -> Verdict:
     """What became of the run that ``curve`` shows; it has at least the look before training.
 
-    >>> from noria.tune.curve import Point
+    >>> from noria.tune.curve import Look, Point
     >>> looks = (Look(0, 2.0), Look(10, 1.2), Look(20, 1.6))
     >>> points = tuple(Point(n + 1, 2.0 - n / 10, 100, 400, 1.0) for n in range(20))
     >>> verdict(Curve(points, looks)).kind
