@@ -35,6 +35,7 @@ from noria.config import GENERATOR
 from noria.models.cache import default_cache
 from noria.models.gguf import converted
 from noria.models.sources import fetch
+from noria.tune.machine import ask_for_large_pages
 from noria.tune.pack import pack
 from noria.tune.render import Lesson, Renderer
 from noria.tune.train import Recipe, adam, rate, step
@@ -245,6 +246,8 @@ def work(job: Path) -> None:
     told = json.loads(job.read_text(encoding="utf-8"))
     torch.set_num_threads(told["threads"])
     ours = told["side"] == "noria"
+    if ours:
+        ask_for_large_pages()  # as noria tune does
     path = Path(told["model"])
     model = prepared(path, Movable(), 0, precision=told["precision"]) if ours else plain(path)
     if told["layers"]:

@@ -124,10 +124,15 @@ class House:
 
     def _served(self, source: str) -> Path:
         """The GGUF file that is served of a source."""
-        from noria.models.cache import default_cache
-        from noria.models.gguf import fast, gguf_at
+        from noria.models.gguf import gguf_at
 
-        path = gguf_at(self._weights(source))
+        return self._quick(gguf_at(self._weights(source)))
+
+    def _quick(self, path: Path) -> Path:
+        """A GGUF file, or its copy that a CPU reads faster."""
+        from noria.models.cache import default_cache
+        from noria.models.gguf import fast
+
         return fast(path, default_cache()) if self.settings.models.fast_copy else path
 
     def _tuned(self, source: str, version: "Version") -> LLM:
@@ -137,6 +142,8 @@ class House:
         from noria.models.gguf import gguf_at
 
         self.stands_on(source, version)
+        if version.weights is not None:
+            return self._llama(self._quick(version.weights))
         base, cache = gguf_at(self._weights(source)), default_cache()
         if version.model is not None:
             kind: Literal["Q8_0", "F32"] = "Q8_0" if self.settings.models.fast_copy else "F32"
@@ -178,7 +185,7 @@ class House:
         if version is None:
             return TransformersScorer(self._weights(source))
         self.stands_on(source, version)
-        weights = version.model or self._weights(source)
+        weights = version.weights or version.model or self._weights(source)
         return TransformersScorer(weights, adapter=version.adapter)
 
     def scorable(self, source: str) -> None:
@@ -378,7 +385,10 @@ class House:
         if self.version is None:
             return identity("release", self.parts, (), {})
         tuned = self.version.release.parts
-        if self.parts.items() <= tuned.items():
+        own = dict(self.parts)
+        if self.version.weights:  # which stand for the base
+            own.pop("base")
+        if own.items() <= tuned.items():
             return self.version.id
         return identity("release", {**tuned, **self.parts}, (), {})
 

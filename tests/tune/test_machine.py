@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from noria.errors import UsageError
-from noria.tune.machine import available, cores, free, machine
+from noria.tune.machine import ask_for_large_pages, available, cores, free, machine
 
 GB = 1 << 30
 MEMINFO = "MemTotal:       24684092 kB\nMemFree:  100 kB\nMemAvailable:   20971520 kB\n"
@@ -132,3 +132,15 @@ def test_this_machine_has_memory_and_cores() -> None:
 def test_a_device_that_is_not_there_is_named() -> None:
     with pytest.raises(UsageError, match="npu: there is no such device here; use cpu"):
         machine("npu")
+
+
+def test_large_pages_are_asked_for_where_nobody_said_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    name = "THP_MEM_ALLOC_ENABLE"
+    monkeypatch.setenv(name, "0")
+    ask_for_large_pages()
+    assert os.environ[name] == "0"
+    monkeypatch.delenv(name)
+    ask_for_large_pages()
+    assert os.environ[name] == "1"

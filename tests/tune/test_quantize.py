@@ -2,7 +2,6 @@ import json
 import math
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -22,10 +21,11 @@ from noria.models.whole import stored
 from noria.store.artifacts import Artifacts
 from noria.store.registry import Registry
 from noria.store.releases import made
+from noria.store.versions import newest, version
 from noria.tune.cost import Change, Cost, chat_of, own, prepared
 from noria.tune.data.store import write
 from noria.tune.examples import Example
-from noria.tune.quantize import Place, held_out, quantize, warnings
+from noria.tune.quantize import Place, Quantized, held_out, quantize, warnings
 from noria.types import Release, Sampling
 from tiny_llama import Tiny, tiny_models
 
@@ -97,6 +97,28 @@ def test_an_adapter_becomes_a_base_in_fewer_bits_that_serves_what_it_served(
     ):
         right = before.with_adapter(0).batch(["The wheel"], ask)[0].text
         assert served.batch(["The wheel"], ask)[0].text == right
+
+
+def test_a_release_in_fewer_bits_asks_and_reads_as_it_did(tiny: Tiny, place: Place) -> None:
+    adapter, at = tuned(tiny, place), place.registry
+    tower = place.home / "queries.json"
+    tower.write_text("{}")
+    parts = {**adapter.parts, "queries": at.artifacts.put(tower), "encoder": "e5"}
+    recipe = {**adapter.recipe, "manner": "in turn"}
+    of = at.add(made("release", parts, NOW, ["adapter", "queries"], [adapter.id], recipe))
+    found = rounded(of, "q8_0", place)
+    assert (found.release.kind, found.weights.kind) == ("release", "base")
+    answers = version(at, found.release.id)
+    assert answers.manner == "in turn"
+    assert answers.queries == at.artifacts.path(parts["queries"])
+    assert answers.weights == at.artifacts.path(found.weights.parts["weights"])
+    assert (answers.adapter, answers.base) == (None, "")
+    assert found.release.parts["encoder"] == "e5"
+    assert found.release.metrics == found.weights.metrics
+    # nobody who asks for the newest gets fewer bits unasked
+    assert newest(at, ["radit"]) == of
+    again = rounded(found.release, "q8_0", place)
+    assert again.release.parts["queries"] == parts["queries"]
 
 
 def test_fewer_bits_cost_more_and_the_same_again_is_the_same_version(
@@ -239,9 +261,12 @@ def test_the_command_prints_the_cost(
 def test_people_are_told_sizes_nats_and_answers() -> None:
     release = made("base", {"weights": "0f"}, NOW, recipe={"to": "q8_0"})
     of = made("base", {"base": "0f"}, NOW)
-    text = command.told(SimpleNamespace(release=release, cost=cost(0.0084)), of)
+    text = command.told(Quantized(release, release, cost(0.0084), ()), of)
     assert "0.0084 nats from float32" in text
     assert "f1          0.500, in float32 0.500; +0.000" in text
     assert f'models.generator = "release:{release.id}"' in text
+    answers = made("release", {"weights": "0f"}, NOW, recipe={"to": "q8_0"})
+    text = command.told(Quantized(answers, release, cost(0.0084), ()), of)
+    assert f'release = "{answers.id}"' in text
     one = Change("f1", 0.5, 0.4, -0.1, math.nan, math.nan, 1)
     assert command.change_json(one)["low"] is None

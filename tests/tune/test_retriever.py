@@ -13,6 +13,7 @@ from noria.errors import ModelError, UsageError
 from noria.models.encode import sentence_transformer
 from noria.tune.asked import Asked, Exam, QueryRecipe
 from noria.tune.retriever import divergence, embedded, teach
+from noria.tune.teaching import balanced
 from tiny_encoder import tiny_encoder
 
 if TYPE_CHECKING:
@@ -156,6 +157,32 @@ def test_what_is_kept_stays_near_its_old_place(folder: Path, table: "Matrix") ->
         return float((embedded(model, QUESTIONS) * before).sum(1).mean())
 
     assert nearness(50.0) > nearness(0.0) + 0.05
+
+
+def test_what_is_kept_lies_between_the_weights_before_and_those_taught(
+    folder: Path, table: "Matrix"
+) -> None:
+    asked = [Asked("who pays tax", {0: 1.0})]
+    model = sentence_transformer(folder, "cpu")
+    first, found = weights(model), {}
+    for share in (0.0, 0.5, 1.0):
+        model = sentence_transformer(folder, "cpu")
+        teach(model, asked, table, replace(RECIPE, epochs=1, share=share))
+        found[share] = weights(model)
+    for name, weight in first.items():
+        torch.testing.assert_close(found[0.0][name], weight)
+        torch.testing.assert_close(found[0.5][name], (weight + found[1.0][name]) / 2)
+
+
+def test_a_passage_that_draws_no_question_is_no_negative() -> None:
+    asked = [
+        Asked("a", {3: 0.7, 9: 0.3}),
+        Asked("b", {9: 0.2, 4: 0.8}),
+        Asked("c", {3: 0.5, 4: 0.5}),
+    ]
+    rows, kept = balanced(asked)
+    assert rows == [3, 4]  # 9 is nobody's first
+    assert [each.trust for each in kept] == [{0: 1.0}, {1: 1.0}, {0: 0.5, 1: 0.5}]
 
 
 def test_questions_are_learnt_with_the_models_own_prompt(tmp_path: Path) -> None:

@@ -150,8 +150,9 @@ def speaker(at: "House", source: str, release: str) -> "Speaker":
         base = at.parts["base"]
     else:
         base = digest_of(fetch(parse(wanted), pins=at.settings.models.sha256, progress=at.progress))
-    if tuned is None or not (tuned.adapter or tuned.model):  # tuned was the retriever alone
+    moved = tuned.release.stored & {"adapter", "model", "weights"} if tuned else ()
+    if tuned is None or not moved:  # tuned was the retriever alone
         return Speaker(base, lambda: at.scorer_of(wanted))
     at.stands_on(wanted, tuned)
-    part = tuned.release.parts["model" if tuned.model else "adapter"]
-    return Speaker(f"{base} {part}", lambda: at.scorer_of(wanted, tuned))
+    (part,) = moved
+    return Speaker(f"{base} {tuned.release.parts[part]}", lambda: at.scorer_of(wanted, tuned))

@@ -89,6 +89,7 @@ def as_json(made: "Quantized", of: "Release") -> dict[str, Any]:
     cost = made.cost
     return {
         "release": made.release.id,
+        "weights": made.weights.id,
         "made_from": of.id,
         "to": made.release.recipe["to"],
         "bytes_before": cost.bytes_before,
@@ -135,6 +136,8 @@ def told(made: "Quantized", of: "Release") -> str:
             f"{change.delta:+.3f} (95 %: {change.low:+.3f} to {change.high:+.3f}), "
             f"{change.questions} questions"
         )
-    if made.release.recipe["to"] != "int8":
+    if made.release != made.weights:
+        lines.append(f'  ask it      [arms.small] release = "{made.release.id}"')
+    elif made.release.recipe["to"] != "int8":
         lines.append(f'  serve it    models.generator = "release:{made.release.id}"')
     return "\n".join(lines)

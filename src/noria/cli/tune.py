@@ -82,12 +82,14 @@ def tune(
     debug: Debug = False,
 ) -> None:
     """Tune the generator, the retriever, or both on your examples, and register a release."""
+    from noria.tune.machine import ask_for_large_pages
     from noria.tune.objectives import OBJECTIVES
     from noria.tune.order import Order, prepare
     from noria.tune.train import Recipe
     from noria.tune.tune import tune as tuned
     from noria.tune.weights import METHODS, PRECISIONS, Movable, quickest, rate
 
+    ask_for_large_pages()
     wanted = one_of("objective", objective, OBJECTIVES)
     how = one_of("--method", method, METHODS)
     reads = manner_of(manner, wanted)

@@ -8,14 +8,17 @@ from noria.errors import UsageError
 from noria.store.registry import Registry
 from noria.types import Manner, Release
 
+ROUNDED = "to"  # in the recipe of a release whose weights were rounded: to what
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
     """The stored parts of a release.
 
     ``base``: digest of the weights that it stands on, where it names them. ``adapter``: a folder as
-    PEFT writes it. ``model``: a whole Hugging Face folder, where all weights moved. ``queries``: a
-    sentence-transformers folder that encodes questions.
+    PEFT writes it. ``model``: a whole Hugging Face folder, where all weights moved. ``weights``:
+    one GGUF file of base and adapter, in fewer bits. ``queries``: a sentence-transformers folder
+    that encodes questions.
     """
 
     release: Release
@@ -23,6 +26,7 @@ class Version:
     adapter: Path | None = None
     model: Path | None = None
     queries: Path | None = None
+    weights: Path | None = None
 
     @property
     def manner(self) -> Manner:
@@ -42,7 +46,7 @@ def version(registry: Registry, release: str) -> Version:
     """
     found = registry.get(release)
     paths = {name: registry.artifacts.path(found.parts[name]) for name in found.stored}
-    if not paths.keys() & {"adapter", "model", "queries"}:
+    if not paths.keys() & {"adapter", "model", "queries", "weights"}:
         raise UsageError(
             f"{found.id} is a {found.kind} without tuned weights, so it cannot answer; "
             "'noria releases list --kind release' names some that can"
@@ -53,10 +57,14 @@ def version(registry: Registry, release: str) -> Version:
         paths.get("adapter"),
         paths.get("model"),
         paths.get("queries"),
+        paths.get("weights"),
     )
 
 
 def newest(registry: Registry, objectives: Sequence[str]) -> Release | None:
-    """The newest release of the first objective that has one."""
-    found = (registry.latest("release", objective) for objective in objectives)
-    return next((release for release in found if release), None)
+    """The newest release of the first objective that has one.
+
+    Not one whose weights were rounded afterwards: that one answers where it is named.
+    """
+    found = (each for objective in objectives for each in registry.list("release", objective))
+    return next((release for release in found if ROUNDED not in release.recipe), None)

@@ -33,7 +33,8 @@ class QueryRecipe:
     ``temperature`` divides cosines before they become probabilities. ``negatives``: how many
     passages stand against the trusted ones, the hardest first; 0 takes all. With ``direction``
     "reverse", only the trusted ones are compared. ``keep``: how strongly a vector is held near its
-    old place, so that other questions are still understood.
+    old place, so that other questions are still understood. ``share``: how far the weights that are
+    kept lie on the way from those before to those that were taught; 1 is all the way.
     """
 
     learning_rate: float = 2e-5
@@ -42,6 +43,7 @@ class QueryRecipe:
     temperature: float = 0.05
     negatives: int = 0
     keep: float = 0.0
+    share: float = 0.6
     warmup: float = 0.1
     direction: Direction = "forward"
     seed: int = 0

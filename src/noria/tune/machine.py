@@ -1,4 +1,4 @@
-"""What this machine has to spare: memory and cores.
+"""What this machine has to spare: memory and cores; and how its memory is asked for.
 
 In a container the limits of its control group count, not the sizes of the machine around it.
 """
@@ -29,6 +29,16 @@ class Machine:
     memory: int | None
     cores: float
     device: str = "cpu"
+
+
+def ask_for_large_pages() -> None:
+    """Let torch ask the kernel for large pages where a tensor is large.
+
+    Training reads a tenth quicker and holds a tenth less (docs/log.md): tensors come and go, and
+    every page of theirs is mapped anew. Torch looks once, when it first needs memory, so this comes
+    before anything of it is used; whoever set the variable is left alone.
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def machine(device: str = "cpu", root: Path = Path("/")) -> Machine:

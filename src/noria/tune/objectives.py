@@ -86,6 +86,7 @@ def of(
     reads = [each for each in examples if each.question.task in TALKING and not each.turns]
     if objective == "sft" or not reads:
         return as_asked(examples, respondent, renderer, progress)
+    respondent.warm([each.question for each in reads])
     passages = respondent.answerer, respondent.funnel, renderer
     if objective == "raft":
         read = raft(reads, *passages, Slates(seed=seed), progress)

@@ -17,7 +17,7 @@ from noria.errors import UsageError
 from noria.jobs import silent
 from noria.models.adapters import Kind, gguf_of
 from noria.models.parity import Served
-from noria.models.whole import Fetch, folder_of, whole_of
+from noria.models.whole import ADAPTER, BASE, MODEL, WEIGHTS, Fetch, folder_of, whole_of
 from noria.protocols import Clock, Progress
 from noria.store.registry import Registry
 from noria.store.releases import Run, environment, made
@@ -39,13 +39,19 @@ BETTER = {"q4_0": "q8_0 or q4_1", "q4_1": "q8_0"}
 
 CONTEXT = 2048  # tokens of prompt and answer
 HELD_OUT = "held_out"  # the part of a data set that training did not see
+ROUNDED_PARTS = {BASE, ADAPTER, MODEL, WEIGHTS}  # of a release: one file stands for them
 
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """The version that was registered, and what it costs; ``warnings`` in words."""
+    """What was registered, and what it costs; ``warnings`` in words.
+
+    ``weights``: the rounded weights, a base of their own. ``release``: what answers with them as
+    the original does, where a release was rounded; else the weights again.
+    """
 
     release: Release
+    weights: Release
     cost: Cost
     warnings: tuple[str, ...]
 
@@ -106,11 +112,25 @@ def quantize(
             cost = Cost(whole.bytes, full.bytes, small.bytes, apart, change, left_out)
         digest = place.registry.artifacts.put(small.path)
     rounded = made(
-        "base", {"weights": digest}, now, ["weights"], [release.id],
+        "base", {WEIGHTS: digest}, now, [WEIGHTS], [release.id],
         {"objective": OBJECTIVE, "to": to}, figures(cost),
     )  # fmt: skip
     run = Run(environment=environment(on), seconds=clock() - began)
-    return Quantized(place.registry.add(rounded, run), cost, warnings(cost, to))
+    weights = place.registry.add(rounded, run)
+    if release.kind == "release" and to != INT8:
+        answers_so = place.registry.add(answering(release, weights, now))
+        return Quantized(answers_so, weights, cost, warnings(cost, to))
+    return Quantized(weights, weights, cost, warnings(cost, to))
+
+
+def answering(release: Release, weights: Release, now: datetime) -> Release:
+    """``release`` with the rounded ``weights``: it asks and reads as it did."""
+    kept = {name: digest for name, digest in release.parts.items() if name not in ROUNDED_PARTS}
+    stored = [WEIGHTS, *(release.stored - ROUNDED_PARTS)]
+    recipe = {**release.recipe, BASE: f"release:{weights.id}", "to": weights.recipe["to"]}
+    parts = {**kept, WEIGHTS: weights.parts[WEIGHTS]}
+    made_from = [weights.id, release.id]
+    return made("release", parts, now, stored, made_from, recipe, weights.metrics)
 
 
 def on_device(device: str) -> str:

@@ -44,6 +44,16 @@ class Reading:
     seed: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An example with the passages that it is shown, and what is to be said then."""
+
+    example: Example
+    name: str  # of these passages, among those of the example
+    passages: tuple[Candidate, ...]
+    wanted: str
+
+
 def radit(
     examples: Sequence[Example],
     answerer: Answerer,
@@ -53,28 +63,38 @@ def radit(
     progress: Progress = silent,
 ) -> Lessons:
     """The lessons of each example, on what ``funnel`` finds for it."""
-    answered: list[Lesson] = []
-    abstaining: list[Lesson] = []
-    problems: list[str] = []
+    answered: list[Shown] = []
+    abstaining: list[Shown] = []
     done, chance = 0, random.Random(reading.seed)
     for group in together(examples):
         done += len(group)
         progress(STAGE, done, len(examples))
         shown_to = list(slates(found_for(group, funnel), reading, chance))
         for example in group:
-            for name, shown in shown_to:
-                lacking = lacks(example.question, shown)
+            for name, passages in shown_to:
+                lacking = lacks(example.question, passages)
                 wanted = ABSTENTION if lacking else example.response
-                try:
-                    chat, _ = answerer.put(example.question.text, shown)
-                    id = f"{example.id} {name}"
-                    lesson = renderer.lesson(id, chat, wanted, example.weight)
-                except NoriaError as error:
-                    problems.append(str(error))
-                    continue
-                (abstaining if lacking else answered).append(lesson)
+                side = abstaining if lacking else answered
+                side.append(Shown(example, name, tuple(passages), wanted))
     kept = bounded(abstaining, len(answered), reading)
-    return Lessons((*answered, *kept), tuple(problems))
+    return rendered((*answered, *kept), answerer, renderer, progress)
+
+
+def rendered(
+    shown: Sequence[Shown], answerer: Answerer, renderer: Renderer, progress: Progress
+) -> Lessons:
+    """The lessons as tokens, and what could not become one."""
+    lessons: list[Lesson] = []
+    problems: list[str] = []
+    for place, each in enumerate(shown):
+        id, example = f"{each.example.id} {each.name}", each.example
+        try:
+            chat, _ = answerer.put(example.question.text, each.passages)
+            lessons.append(renderer.lesson(id, chat, each.wanted, example.weight))
+        except NoriaError as error:
+            problems.append(str(error))
+        progress("preparing", place + 1, len(shown))
+    return Lessons(tuple(lessons), tuple(problems))
 
 
 def lacks(question: Question, shown: Sequence[Candidate]) -> bool:
@@ -102,8 +122,8 @@ def slates(
         yield f"passage {place + 1}", [candidate]
 
 
-def bounded(abstaining: Sequence[Lesson], answered: int, reading: Reading) -> list[Lesson]:
-    """As many of the lessons that abstain as their share allows, drawn by the seed."""
+def bounded(abstaining: Sequence[Shown], answered: int, reading: Reading) -> list[Shown]:
+    """As many of those that abstain as their share allows, drawn by the seed."""
     most = round(answered * reading.abstaining / (1 - reading.abstaining))
     if len(abstaining) <= most:
         return list(abstaining)

@@ -1,13 +1,14 @@
 """Teaches the query encoder of a configuration: from examples to a tower that serves.
 
 Contrast needs examples that name their passage; the generator's likelihoods need only answers. The
-passages are those that the encoder finds now: the nearest ones are the hardest negatives.
+passages are those that search finds now, by meaning and by words: the first are the hardest.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,7 +26,7 @@ from noria.tune.likelihoods import Reading, likelihoods, opinions, temperature
 from noria.tune.material import Material, sampled
 from noria.tune.render import Renderer
 from noria.tune.retriever import teach
-from noria.tune.weights import quickest
+from noria.tune.weights import ADAPTER, quickest
 from noria.tune.workshop import Workshop
 from noria.types import Candidate, Query
 
@@ -35,7 +36,7 @@ LONGEST = 500  # characters of an answer: a longer one stands in no passage
 READ = 8  # of these, those after which the generator is asked
 CONSULTED = 200  # questions that the generator is asked at most: it reads READ passages for each
 RECIPES = {
-    "contrast": QueryRecipe(learning_rate=5e-5, epochs=3, temperature=0.05),
+    "contrast": QueryRecipe(learning_rate=2e-5, epochs=3, temperature=0.05),
     "likelihoods": QueryRecipe(learning_rate=2e-5, epochs=3, temperature=0.05, direction="reverse"),
 }
 
@@ -44,12 +45,13 @@ RECIPES = {
 class Met:
     """Passages that some question met, each a row, and where each question met which.
 
-    ``near[i]``: rows nearest to question ``i`` by meaning; ``right[i]``: those with its answer.
+    ``best[i]``: rows that question ``i`` finds first, by meaning and by words in turns;
+    ``right[i]``: those with its answer.
     """
 
     examples: tuple[Example, ...]
     passages: tuple[Passage, ...]
-    near: tuple[tuple[int, ...], ...]
+    best: tuple[tuple[int, ...], ...]
     right: tuple[tuple[int, ...], ...]
 
     @property
@@ -65,11 +67,14 @@ def taught(
     seed: int,
     folder: Path,
     progress: Progress = silent,
+    trained: Path | None = None,
 ) -> Taught:
     """Teach a copy of the query encoder, and write it into ``folder``.
 
-    Its best epoch is chosen by how high the held-out questions find their passage; none may be
-    better than before. Raises UsageError where no question has a passage to find.
+    ``trained``: what training made of the generator, an adapter or all weights; without it, the
+    generator teaches as it was. The encoder's best epoch is chosen by how high the held-out
+    questions find their passage; none may be better than before. Raises UsageError where no
+    question has a passage to find.
     """
     train, held_out = (searching(some, teacher) for some in (material.train, material.held_out))
     if teacher == "likelihoods":
@@ -82,7 +87,9 @@ def taught(
     snapshot = at.passages(material.texts).snapshot()
     met = meet((*train, *held_out), snapshot, at, progress)
     learnt, apart = range(len(train)), range(len(train), len(met.examples))
-    asked = marked(met, learnt) if teacher == "contrast" else helped(met, learnt, at, progress)
+    asked = (
+        marked(met, learnt) if teacher == "contrast" else helped(met, learnt, at, progress, trained)
+    )
     exam = Exam(marked(met, apart), met.vectors)
     if not asked or not exam.asked:
         raise UsageError(
@@ -91,7 +98,8 @@ def taught(
         )
     model = sentence_transformer(at.encoder_folder, at.device)
     recipe = replace(RECIPES[teacher], seed=seed)
-    told = teach(model, asked, met.vectors, recipe, exam, progress)
+    rows, drawn = balanced(asked)
+    told = teach(model, drawn, met.vectors[rows], recipe, exam, progress)
     towers.save(model, folder, at.encoder.fingerprint)
     return told
 
@@ -115,22 +123,30 @@ def searching(examples: Sequence[Example], teacher: Teacher) -> tuple[Example, .
 def meet(examples: Sequence[Example], snapshot: Snapshot, at: Workshop, progress: Progress) -> Met:
     """What each question finds by meaning, and by words."""
     vectors = at.encoder.encode_queries([each.question.text for each in examples])
-    near, both = [], []
+    found = []
     for place, (example, vector) in enumerate(zip(examples, vectors, strict=True)):
         query = Query(example.id, example.question.text)
-        dense = snapshot.dense(vector, query, DEPTH).rows
-        near.append(dense)
-        both.append(np.union1d(dense, snapshot.lexical(query.text, query, DEPTH).rows))
+        legs = snapshot.dense(vector, query, DEPTH), snapshot.lexical(query.text, query, DEPTH)
+        found.append(in_turns(*(leg.rows.tolist() for leg in legs)))
         progress("finding passages", place + 1, len(examples))
-    rows = np.unique(np.concatenate(both))
+    rows = np.unique(np.concatenate(found))
     passages = snapshot.passages(rows)
-    places = [np.searchsorted(rows, found) for found in both]
-    right = [
-        tuple(int(row) for row in found if right_one(example, passages[row]))
-        for example, found in zip(examples, places, strict=True)
-    ]
-    nearest = (tuple(map(int, np.searchsorted(rows, found))) for found in near)
-    return Met(tuple(examples), passages, tuple(nearest), tuple(right))
+    best = tuple(tuple(np.searchsorted(rows, some).tolist()) for some in found)
+    right = tuple(
+        tuple(row for row in sorted(some) if right_one(example, passages[row]))
+        for example, some in zip(examples, best, strict=True)
+    )
+    return Met(tuple(examples), passages, best, right)
+
+
+def in_turns(one: Sequence[int], other: Sequence[int]) -> list[int]:
+    """The first of each, the second of each, and so on; what both have, once.
+
+    >>> in_turns([3, 1, 4], [1, 5])
+    [3, 1, 5, 4]
+    """
+    pairs = zip_longest(one, other)
+    return list(dict.fromkeys(row for pair in pairs for row in pair if row is not None))
 
 
 def right_one(example: Example, passage: Passage) -> bool:
@@ -147,14 +163,32 @@ def marked(met: Met, places: Sequence[int]) -> list[Asked]:
     ]
 
 
-def helped(met: Met, places: Sequence[int], at: Workshop, progress: Progress) -> list[Asked]:
-    """Questions with the generator's trust in the passages nearest to each."""
-    from noria.models.transformers import loaded
+def balanced(asked: Sequence[Asked]) -> tuple[list[int], list[Asked]]:
+    """The passages that some question is drawn to most, and the questions with trust in them alone.
 
-    tokenizer, model = loaded(at.folder)
-    model = model.to(at.device)
-    attention.use(model)
-    near = [met.near[place][:READ] for place in places]
+    A passage that draws no question would only be pushed away, by all of them: documents that no
+    example asks about, the held-out ones among them, would be found less often than before.
+
+    >>> balanced([Asked("a", {5: 0.9, 7: 0.1}), Asked("b", {5: 0.2, 8: 0.8})])[0]
+    [5, 8]
+    """
+    rows = sorted(
+        {row for each in asked for row, p in each.trust.items() if p == max(each.trust.values())}
+    )
+    place = {row: at for at, row in enumerate(rows)}
+    kept = [{place[row]: p for row, p in each.trust.items() if row in place} for each in asked]
+    return rows, [
+        Asked(each.text, {row: p / sum(trust.values()) for row, p in trust.items()})
+        for each, trust in zip(asked, kept, strict=True)
+    ]
+
+
+def helped(
+    met: Met, places: Sequence[int], at: Workshop, progress: Progress, trained: Path | None = None
+) -> list[Asked]:
+    """Questions with the generator's trust in the passages that each finds first."""
+    tokenizer, model = generator(at, trained)
+    best = [met.best[place][:READ] for place in places]
     readings = [
         Reading(
             met.examples[place].id,
@@ -162,7 +196,7 @@ def helped(met: Met, places: Sequence[int], at: Workshop, progress: Progress) ->
             met.examples[place].response,
             tuple(Candidate(met.passages[row].item, 0.0) for row in found),
         )
-        for place, found in zip(places, near, strict=True)
+        for place, found in zip(places, best, strict=True)
     ]
     said = likelihoods(
         model,
@@ -173,4 +207,17 @@ def helped(met: Met, places: Sequence[int], at: Workshop, progress: Progress) ->
         precision=quickest(at.device),
         progress=progress,
     )
-    return opinions([each.question for each in readings], near, said, temperature(said))
+    return opinions([each.question for each in readings], best, said, temperature(said))
+
+
+def generator(at: Workshop, trained: Path | None) -> tuple[Any, Any]:
+    """Tokenizer and model of the generator, as it was or as it was ``trained``."""
+    from noria.models.adapters import adapted
+    from noria.models.transformers import loaded
+
+    whole = trained is not None and not (trained / ADAPTER).exists()
+    tokenizer, model = loaded(trained if trained and whole else at.folder)
+    attention.use(model)
+    if trained and not whole:
+        model = adapted(model, trained)
+    return tokenizer, model.to(at.device)

@@ -144,9 +144,12 @@ class Running:
         return proven(self.folder / part_of(movable), movable, self.at, some, self.progress)
 
     def retriever(self, teacher: Teacher) -> Taught:
-        """Teach the query encoder, and write it into ``folder``."""
+        """Teach the query encoder, and write it into ``folder``; the trained generator teaches."""
         seed, folder = self.order.recipe.seed, self.folder / QUERIES
-        return taught(self.prepared.material, self.at, teacher, seed, folder, self.progress)
+        trained = self.folder / part_of(self.order.movable) if teacher == "likelihoods" else None
+        return taught(
+            self.prepared.material, self.at, teacher, seed, folder, self.progress, trained
+        )
 
 
 def part_of(movable: Movable) -> str:
