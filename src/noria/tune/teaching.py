@@ -35,10 +35,7 @@ DEPTH = 100  # passages that each leg finds for a question: what it is held agai
 LONGEST = 500  # characters of an answer: a longer one stands in no passage
 READ = 8  # of these, those after which the generator is asked
 CONSULTED = 200  # questions that the generator is asked at most: it reads READ passages for each
-RECIPES = {
-    "contrast": QueryRecipe(learning_rate=2e-5, epochs=3, temperature=0.05),
-    "likelihoods": QueryRecipe(learning_rate=2e-5, epochs=3, temperature=0.05, direction="reverse"),
-}
+RECIPES = {"contrast": QueryRecipe(), "likelihoods": QueryRecipe(direction="reverse")}
 
 
 @dataclass(frozen=True)
