@@ -152,7 +152,7 @@ def test_where_the_base_is_kept_the_loss_is_how_far_the_model_is_from_it(tiny_fo
     (row,) = pack([kept, other], 99)
     (alone,) = pack([other], 99)
     apart = losses(model, laid(row)).item() - losses(model, laid(alone)).item()
-    assert apart == pytest.approx(0.0, abs=1e-6)  # a fresh adapter changes nothing
+    assert apart == pytest.approx(0.0, abs=1e-5)  # a fresh adapter changes nothing
     drawn = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for weight in moving(model).values():
