@@ -20,6 +20,7 @@ from noria.models.fake import FakeEncoder
 from noria.store.state import State
 from noria.types import Item
 
+pytest_plugins = ("databases", "served")
 settings.register_profile("noria", deadline=None)
 settings.load_profile("noria")
 

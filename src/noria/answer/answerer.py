@@ -20,6 +20,8 @@ REFUSAL = re.compile(
     r"not|i (?:cannot|can't|could not) (?:answer|find))",
     re.IGNORECASE,
 )
+# How refusals begin, and after how many characters they have shown themselves.
+OPENINGS, UNDECIDED = ("sorry", "i ", "the passage", "these passage"), 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +77,26 @@ class Answerer:
     def stream(self, query: Query) -> Generator[str, None, Answer]:
         """Yield the answer as it is written; return it checked.
 
-        What was yielded is a draft: the answer that is returned may abstain instead.
+        What was yielded is a draft: the answer that is returned may abstain instead. Where the
+        model says that it does not know, nothing is yielded.
         """
         asked = self.prepare(query)
         if asked.chat is None:
             return self.finish(asked, None)
         started = perf_counter()
-        written = yield from self.llm.stream(asked.chat, self.sampling)
+        written = yield from held(self.llm.stream(asked.chat, self.sampling))
+        spent = [written]
         while (following := self.following(asked, written)) and following.chat:
             asked = following
-            written = yield from self.llm.stream(following.chat, self.sampling)
-        return self.finish(asked.after(generate=perf_counter() - started), written)
+            written = yield from held(self.llm.stream(following.chat, self.sampling))
+            spent.append(written)
+        answer = self.finish(asked.after(generate=perf_counter() - started), written)
+        return replace(
+            answer,
+            prompt_tokens=sum(each.prompt_tokens for each in spent),
+            completion_tokens=sum(each.completion_tokens for each in spent),
+            finish="stop" if answer.abstained else written.finish,
+        )
 
     def prepare(self, query: Query) -> Asked:
         """Find passages for ``query`` and put the prompt together; the model is not asked yet."""
@@ -142,6 +153,7 @@ class Answerer:
             release=self.release,
             index_version=asked.slate.version,
             timings=asked.timings,
+            passages=tuple(c.item for c in asked.shown),
         )
 
     def room(self) -> int:
@@ -174,7 +186,43 @@ class Answerer:
             release=self.release,
             index_version=asked.slate.version,
             timings=asked.timings,
+            passages=tuple(c.item for c in asked.shown),
         )
+
+
+def held(writing: Generator[str, None, Completion]) -> Generator[str, None, Completion]:
+    """What is written, but nothing of what may still be, or is, a refusal.
+
+    Another passage may answer the question yet, and nobody can take back what was told.
+    """
+    waiting, told = "", False
+    try:
+        while True:
+            try:
+                waiting += next(writing)
+            except StopIteration as end:
+                written: Completion = end.value
+                break
+            if told or not may_refuse(waiting):
+                yield waiting
+                waiting, told = "", True
+    finally:
+        writing.close()
+    if waiting and not refused(tidy(written.text)):
+        yield waiting
+    return written
+
+
+def may_refuse(beginning: str) -> bool:
+    """Whether a text that begins so may turn out to be a refusal.
+
+    >>> may_refuse("I do"), may_refuse("The pass"), may_refuse("The wheel")
+    (True, True, False)
+    """
+    said = re.sub(r"^\W+", "", beginning).lower()
+    return len(said) < UNDECIDED and any(
+        said.startswith(opening) or opening.startswith(said) for opening in OPENINGS
+    )
 
 
 def refused(text: str) -> bool:

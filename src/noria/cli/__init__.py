@@ -7,11 +7,14 @@ import typer
 from noria.cli import (
     compare,
     data,
+    deploy,
     documents,
+    keys,
     measure,
     models,
     quantize,
     releases,
+    serve,
     start,
     synthesize,
     tune,
@@ -31,8 +34,12 @@ app.command()(compare.compare)
 app.command()(synthesize.synthesize)
 app.command()(tune.tune)
 app.command()(quantize.quantize)
+app.command()(serve.serve)
 app.add_typer(data.app, name="data")
 app.add_typer(releases.app, name="releases")
+app.add_typer(keys.app, name="keys")
+for command in (deploy.promote, deploy.rollback, deploy.canary, deploy.history):
+    releases.app.command()(command)
 measure.app.command("report")(compare.report)
 app.add_typer(models.app, name="models")
 app.add_typer(measure.app, name="evaluate")

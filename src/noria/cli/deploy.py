@@ -1,0 +1,140 @@
+"""``noria releases promote, rollback, canary, history``: what answers, and why."""
+
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from noria.cli.options import Config, Debug, Home, Json, house, progress, show
+
+if TYPE_CHECKING:
+    from noria.build import House
+    from noria.store.rollouts import Rollouts
+    from noria.types import Rollout
+
+BY_HAND = {"by": "hand"}
+Wanted = Annotated[
+    str, typer.Argument(help="A release, the beginning of its id, or an arm: rag, reader …")
+]
+
+
+def promote(
+    release: Wanted,
+    json: Json = False,
+    config: Config = None,
+    home: Home = None,
+    debug: Debug = False,
+) -> None:
+    """Let a release answer everybody, in every server within a second."""
+    from noria.loop.deploy import promoted
+    from noria.shipyard import ReleaseYard
+
+    with progress() as tell:
+        at = house(config, home, tell)
+        now = datetime.now(UTC)
+        frozen = ReleaseYard(at).freeze(release, now).id
+        rows = rows_of(at)
+        before = begun(at, rows, now)
+        after = promoted(before, frozen)
+        rows.change(before, after, "promote", frozen, BY_HAND, now)
+    show(told(after), json, f"{frozen} is live; {after.previous} was before it")
+
+
+def rollback(
+    json: Json = False, config: Config = None, home: Home = None, debug: Debug = False
+) -> None:
+    """End what is tried; where nothing is, go back to what was live before."""
+    from noria.loop.deploy import rolled_back
+
+    at, now = house(config, home), datetime.now(UTC)
+    rows = rows_of(at)
+    before = rows.now()
+    after = rolled_back(before)
+    rows.change(before, after, "rollback", gone(before), BY_HAND, now)
+    show(told(after), json, f"{after.live} is live")
+
+
+def canary(
+    release: Wanted,
+    share: Annotated[
+        float, typer.Option("--share", min=0.0001, max=1.0, help="Of the users, as 0.05.")
+    ] = 0.05,
+    json: Json = False,
+    config: Config = None,
+    home: Home = None,
+    debug: Debug = False,
+) -> None:
+    """Try a release on a share of the users, or give one that is tried a larger share."""
+    from noria.loop.deploy import tried, widened
+    from noria.shipyard import ReleaseYard
+
+    with progress() as tell:
+        at = house(config, home, tell)
+        now = datetime.now(UTC)
+        frozen = ReleaseYard(at).freeze(release, now).id
+        rows = rows_of(at)
+        before = begun(at, rows, now)
+        if before.trial is not None and frozen in before.trial.releases:
+            action, after = "widen", widened(before, frozen, share, now)
+        else:
+            experiment, salt = f"x-{uuid4().hex[:12]}", secrets.token_hex(8)
+            action, after = "canary", tried(before, {frozen: share}, experiment, salt, now)
+        rows.change(before, after, action, frozen, {**BY_HAND, "share": share}, now)
+    show(told(after), json, f"{frozen} answers {share:.1%} of the users; {after.live} the others")
+
+
+def history(
+    json: Json = False, config: Config = None, home: Home = None, debug: Debug = False
+) -> None:
+    """What was promoted, tried and rolled back, when and why; the newest first."""
+    from noria.store.rollouts import as_json
+
+    changes = rows_of(house(config, home)).history()
+    rows = [
+        {
+            "at": change.at.isoformat(),
+            "action": change.action,
+            "release": change.release,
+            "reason": dict(change.reason),
+            "state": as_json(change.state),
+        }
+        for change in changes
+    ]
+    lines = [f"{c.at:%Y-%m-%d %H:%M}  {c.action:9}  {c.release}" for c in changes]
+    show({"changes": rows}, json, "\n".join(lines) or "nothing was promoted yet")
+
+
+def rows_of(at: "House") -> "Rollouts":
+    """Where it is kept what is live."""
+    from noria.store.database import opened, url_in
+    from noria.store.rollouts import Rollouts
+
+    return Rollouts(opened(url_in(at.settings.home, at.settings.store.url)))
+
+
+def begun(at: "House", rows: "Rollouts", now: datetime) -> "Rollout":
+    """What is live; where nothing is, the usual release is made so, to have a way back."""
+    from noria.shipyard import ReleaseYard
+    from noria.types import Rollout
+
+    before = rows.now()
+    if before is not None:
+        return before
+    usual = ReleaseYard(at).usual(now).id
+    return rows.change(None, Rollout(usual), "promote", usual, {"by": "the settings"}, now)
+
+
+def gone(before: "Rollout | None") -> str:
+    """What a rollback ends."""
+    if before is None:
+        return ""
+    return before.trial.releases[0] if before.trial else before.live
+
+
+def told(state: "Rollout") -> dict[str, Any]:
+    """A state as it is printed."""
+    from noria.store.rollouts import as_json
+
+    return as_json(state)
