@@ -80,6 +80,14 @@ class Split:
             return 1 - sum(share for name, share in self.steps if name != LIVE)
         return sum(share for name, share in self.steps if name == arm)
 
+    def beside_live(self, arm: str) -> float:
+        """An arm's share of the units that are either its own or live: other arms left out.
+
+        >>> Split((("a", 0.25), ("b", 0.5))).beside_live("a")
+        0.5
+        """
+        return self.share(arm) / (self.share(arm) + self.share(LIVE))
+
     def widened(self, arm: str, share: float) -> "Split":
         """The split in which ``arm`` has ``share``; only live users move, and only into ``arm``.
 

@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from noria.errors import UsageError
 from noria.loop.checks import (
     Check,
     Says,
@@ -20,6 +21,8 @@ from noria.loop.ledger import Ledger, no_marks
 from noria.loop.plan import Plan
 
 Kind = Literal["rollback", "hold", "widen", "promote", "inconclusive"]
+
+PROMOTES: tuple[Says, ...] = ("not inferior", "better")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,13 @@ def first_decision(
 
 def checked(plan: Plan, stage: int, ledger: Ledger) -> tuple[Check, ...]:
     """Every check of a stage. Only the last stage asks what could promote."""
+    unwatched = sorted(ledger.failed.keys() - {rail.name for rail in plan.guardrails})
+    if unwatched:
+        raise UsageError(
+            f"units failed by {', '.join(map(repr, unwatched))}, which no guardrail watches; "
+            f"expected {', '.join(repr(rail.name) for rail in plan.guardrails) or 'none'}. Add a "
+            "guardrail of that name before the ramp begins, or leave these outcomes out"
+        )
     share, spending = plan.shares[stage], plan.spending
     rails = tuple(
         guardrail_check(rail, ledger.failed.get(rail.name, no_marks()), share, spending.rollback)
@@ -102,11 +112,8 @@ def checked(plan: Plan, stage: int, ledger: Ledger) -> tuple[Check, ...]:
         if plan.quality == "judged"
         else preference_checks(ledger.preferred, **claims)
     )
-    asked = quality if plan.last(stage) else tuple(c for c in quality if c.says not in PROMOTING)
+    asked = quality if plan.last(stage) else tuple(c for c in quality if c.says not in PROMOTES)
     return (sample_ratio_check(ledger.exposed, share), *rails, *asked)
-
-
-PROMOTING = ("not inferior", "better")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from noria.loop.sequential.guardrail import Guardrail
 from noria.loop.spending import Spending, spend
 
 SHARES = (0.01, 0.05, 0.25, 0.5)  # at half, both arms learn alike fast; beyond, it is promoted
-# At half the traffic the guardrails find units that fail in 6 % instead of 2 % within 3,000 in 19 of
-# 20 cases (docs/experiments.md). Good answers are shown sooner, and would have promoted it by then.
+# At half the traffic the guardrails find units that fail in 6 % instead of 2 % within 3,000 in more
+# than 19 of 20 cases (docs/experiments.md). Answers are often shown to be good before that, and a
+# canary that fails would have been promoted by then.
 LEAST = 3000
 USUAL = (
     Guardrail("errors"),
@@ -28,6 +29,7 @@ USUAL = (
 class Plan:
     """A ramp.
 
+    ``shares``: the canary's, of the units of both arms (``Split.beside_live``), stage by stage.
     ``quality``: by single judgements of either arm's answers, or by pairs of answers side by side.
     ``margin``: how much worse still counts as no worse, in the success rate, or in the share of
     pairs in which the canary's answer is preferred. ``rollback``, ``promotion``: the chance of a
@@ -96,13 +98,14 @@ def ramp(judged_a_day: float, days: float, success: float = 0.8) -> tuple[float,
             f"the live release's success rate is {success}; expected one between 0 and 1. Where "
             "all or no answers are good, single judgements tell nothing: judge side by side"
         )
-    needed = BURN_IN / min(success, 1 - success)  # judgements of the smaller arm
+    # judgements of the smaller arm; 1 - 0.8 is a little less than 0.2
+    needed = math.ceil(BURN_IN / min(success, 1 - success) - 1e-9)
     shares = tuple(share for share in SHARES if share * judged_a_day * days >= needed)
     if not shares:
         raise UsageError(
             f"{judged_a_day:g} judged units a day give half the traffic "
             f"{judged_a_day * days / 2:.0f} judgements in {days:g} days; a stage needs "
-            f"{math.ceil(needed)}. Give it {math.ceil(2 * needed / max(judged_a_day, 1e-9))} days, "
+            f"{needed}. Give it {math.ceil(2 * needed / max(judged_a_day, 1e-9))} days, "
             "or let pairs of answers be judged side by side"
         )
     return shares

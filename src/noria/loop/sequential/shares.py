@@ -13,6 +13,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+SMALLEST = 1e-290  # below, floats lose digits
+
 Values = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -30,10 +32,18 @@ def excess(hits: Counts, of: Counts, chance: float) -> Values:
 
     misses = of - hits
     above = betaincc(hits + 1, misses + 1, chance)
-    # far fewer hits than expected: the wager is lost, but its logarithm stays a number
-    kept = np.log(np.maximum(above, np.finfo(np.float64).tiny))
     likelihood = hits * math.log(chance) + misses * math.log1p(-chance)
-    return np.asarray(betaln(hits + 1, misses + 1) + kept - math.log1p(-chance) - likelihood)
+    won = (
+        betaln(hits + 1, misses + 1)
+        + np.log(np.maximum(above, SMALLEST))
+        - math.log1p(-chance)
+        - likelihood
+    )
+    # far fewer hits than expected: the part above ``chance`` is too small for a float. The wager
+    # is lost, and its value is at most that of an exponential with the slope at ``chance``.
+    lost = above <= SMALLEST
+    slope = np.where(lost, misses - hits * (1 - chance) / chance, 1.0)
+    return np.where(lost, -np.log(slope), won)
 
 
 def bounds(hits: int, of: int, alpha: float) -> tuple[float, float]:
