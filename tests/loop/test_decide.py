@@ -131,6 +131,12 @@ def test_pairs_decide_with_little_traffic() -> None:
     assert decide(plan, 0, judged([False, False, False, True, False]), gain=True).kind == "rollback"
 
 
+@pytest.mark.parametrize("wrong", [-1, 4])
+def test_a_stage_that_the_ramp_does_not_have_is_refused(wrong) -> None:
+    with pytest.raises(UsageError, match=f"stage {wrong} was asked for; expected one of the .* 4"):
+        decide(PLAN, wrong, stage(100), gain=True)
+
+
 def test_failures_that_no_guardrail_watches_are_refused() -> None:
     marks = Marks(np.ones(1, bool), np.ones(1, np.int64))
     with pytest.raises(UsageError, match=r"failed by 'error', which no guardrail watches"):

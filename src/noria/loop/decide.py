@@ -94,6 +94,11 @@ def first_decision(
 
 def checked(plan: Plan, stage: int, ledger: Ledger) -> tuple[Check, ...]:
     """Every check of a stage. Only the last stage asks what could promote."""
+    if not 0 <= stage < len(plan.shares):
+        raise UsageError(
+            f"stage {stage} was asked for; expected one of the ramp's {len(plan.shares)}, counted "
+            "from 0"
+        )
     unwatched = sorted(ledger.failed.keys() - {rail.name for rail in plan.guardrails})
     if unwatched:
         raise UsageError(
