@@ -12,7 +12,7 @@ which one in five canary units is lost; users who come back; pairs judged side b
 
     python benchmarks/canary.py [--runs 2000]
 
-About ten minutes on one core.
+About a quarter of an hour on one core.
 """
 
 import argparse
