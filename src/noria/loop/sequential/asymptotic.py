@@ -16,8 +16,8 @@ from noria.loop.sequential.shares import Counts, Flags, Values
 
 TIGHTEST = 5000  # judgements: where the bounds are tightest for their alpha
 # Successes, and failures, of each arm, before anything is said. "Asymptotic" is a promise about
-# large counts: from 30 judgements an arm on, without this rule, 25 % of the canaries that were equal
-# were called different (a canary of 5 %, 95 % successes; docs/experiments.md).
+# large counts: without this rule, from 30 judgements an arm on, 25 % of the canaries that were
+# equal were called different (a canary of 5 %, 95 % successes; docs/experiments.md).
 BURN_IN = 20
 PSEUDO = 1.0  # a success and a failure more in each arm: no variance is ever taken for zero
 
