@@ -20,12 +20,13 @@ PARAGRAPH_END = ("\n\n",)
 MARKS = 64  # tokens that a template puts around a prompt and its answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from noria.answer.answerer import Answerer
     from noria.corpus.index import PassageTable
     from noria.corpus.ingest import Ingestion
     from noria.corpus.live import LivePassages
+    from noria.corpus.snapshot import Named
     from noria.corpus.split import TokenSplitter
     from noria.entrants import Entrants
     from noria.funnel.funnel import Funnel
@@ -275,6 +276,12 @@ class House:
             self.encoder.dimension,
             self.encoder_of,
         )
+
+    def passages_named(self, ids: "Collection[str]", groups: frozenset[str]) -> "Named":
+        """Live passages by their ids, as a reader in ``groups`` sees them."""
+        from noria.corpus.live import named
+
+        return named(self.settings.home / "passages", self.state, ids, groups)
 
     @cached_property
     def ingestion(self) -> "Ingestion":

@@ -279,6 +279,27 @@ class Feedback:
     release: str | None = None
 
 
+Verdict = Literal["right", "wrong", "unanswerable"]  # of an answer, by a reviewer
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a reviewer found of an answer, once for each of both; the last one counts.
+
+    ``text``: what it should have said. ``passages``: ids of those that support it. ``unanswerable``:
+    the documents do not answer the question, so to abstain is right.
+    """
+
+    answer: str
+    at: datetime
+    tenant: str
+    reviewer: str
+    verdict: Verdict
+    text: str | None = None
+    intent: str | None = None
+    passages: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Exposure:
     """Who was to be answered by what; written before the answer was.

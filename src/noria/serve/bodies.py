@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from noria.loop.feedback.kinds import lacking
 from noria.types import Answer, Chat, Message, Slate
 
 MESSAGES, LONGEST, NAME = 10_000, 1_000_000, 200
@@ -106,15 +107,7 @@ class FeedbackBody(BaseModel):
 
     def wrong(self) -> str | None:
         """What it lacks for its kind, if it lacks something."""
-        if self.kind == "thumb" and self.value is None:
-            return "value: a thumb is 1 or -1"
-        if self.kind in ("correction", "comment") and not (self.text or "").strip():
-            return f"text: a {self.kind} has some"
-        if self.kind == "ranking" and (
-            len(set(self.ranking)) != len(self.ranking) or len(self.ranking) < 2
-        ):
-            return "ranking: expected the ids of two or more answers, each once, the best first"
-        return None
+        return lacking(self.kind, self.value, self.text, self.ranking)
 
 
 class EventBody(BaseModel):

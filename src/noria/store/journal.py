@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from noria.errors import UsageError
-from noria.store.schema import events, exposures, feedback
+from noria.store.schema import events, exposures, feedback, reviews
 from noria.store.writer import Writer
 from noria.types import Event, Exposure, Feedback
 
@@ -98,13 +98,19 @@ class Journal:
 
         return self._writer.submit(work)
 
-    def forget(self, tenant: str, user: str) -> dict[str, int]:
-        """Erase a person's events, judgements, and what others thought of answers to them."""
+    def forget(self, tenant: str, user: str, unit: str | None = None) -> dict[str, int]:
+        """Erase a person's events and judgements, and what others thought of answers to them.
+
+        ``unit``: what experiments keep them under, also where no answer came of an exposure.
+        """
 
         def work(at: Connection) -> dict[str, int]:
             theirs = select(events.c.id).where(events.c.tenant == tenant, events.c.user == user)
             gone = {
-                "exposures": delete(exposures).where(exposures.c.answer.in_(theirs)),
+                "exposures": delete(exposures).where(
+                    exposures.c.answer.in_(theirs) | (exposures.c.unit == unit)
+                ),
+                "reviews": delete(reviews).where(reviews.c.answer.in_(theirs)),
                 "feedback": delete(feedback).where(
                     feedback.c.tenant == tenant,
                     (feedback.c.user == user) | feedback.c.answer.in_(theirs),
@@ -119,13 +125,17 @@ class Journal:
         """The event with this id."""
         return next(self._events(select(events).where(events.c.id == id)), None)
 
-    def events(self, kind: str | None = None, tenant: str | None = None) -> "Iterator[Event]":
+    def events(
+        self, kind: str | None = None, tenant: str | None = None, user: str | None = None
+    ) -> "Iterator[Event]":
         """Events in the order of their time."""
         query = select(events).order_by(events.c.at, events.c.id)
         if kind is not None:
             query = query.where(events.c.kind == kind)
         if tenant is not None:
             query = query.where(events.c.tenant == tenant)
+        if user is not None:
+            query = query.where(events.c.user == user)
         return self._events(query)
 
     def feedback(self, answers: Sequence[str] | None = None) -> "Iterator[Feedback]":

@@ -120,6 +120,20 @@ feedback = Table(
     Index("feedback_at", "at"),
 )
 
+# What reviewers found of an answer: one row for each of both. ``passages`` is JSON.
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("answer", String(ID), primary_key=True),
+    Column("reviewer", String(NAME), primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("tenant", String(NAME), nullable=False),
+    Column("verdict", String(20), nullable=False),
+    Column("text", Text),
+    Column("intent", Text),
+    Column("passages", Text, nullable=False),
+)
+
 # Who was to be answered by what, written before the answer was: ``unit`` is a hash of tenant and
 # user. ``outcome`` and ``seconds`` are added when it has ended; ``fallback``: another release
 # answered than the one that was drawn.

@@ -1,1 +1,1 @@
-"""The steps, oldest first: ``releases``, ``serving``."""
+"""The steps, oldest first: ``releases``, ``serving``, ``reviews``."""
