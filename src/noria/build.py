@@ -69,6 +69,12 @@ class House:
         home = self.settings.home
         return Registry(url_in(home, self.settings.store.url), Artifacts(home / "artifacts"))
 
+    def close(self) -> None:
+        """Let go of the database."""
+        for name in ("state", "registry"):
+            if name in self.__dict__:
+                getattr(self, name).close()
+
     @cached_property
     def encoder(self) -> "SentenceEncoder":
         """The encoder; its weights are read when something is first encoded."""

@@ -286,8 +286,9 @@ Verdict = Literal["right", "wrong", "unanswerable"]  # of an answer, by a review
 class Review:
     """What a reviewer found of an answer, once for each of both; the last one counts.
 
-    ``text``: what it should have said. ``passages``: ids of those that support it. ``unanswerable``:
-    the documents do not answer the question, so to abstain is right.
+    ``verdict``: ``unanswerable`` where the documents do not answer the question, so that to
+    abstain is right. ``text``: what it should have said. ``passages``: ids of those that support
+    that.
     """
 
     answer: str

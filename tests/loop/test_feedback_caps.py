@@ -21,7 +21,10 @@ def test_a_burst_of_one_day_counts_as_far_as_the_cap() -> None:
 
 def test_one_text_to_many_questions_counts_once() -> None:
     wells = {f"a-{n}": given(f"a-{n}", question=f"Who dug well {n}?") for n in range(4)}
-    spam = [correction(id, "eve", text) for id, text in zip(wells, ["Buy!", "buy", "BUY!", "Ada"])]
+    spam = [
+        correction(id, "eve", text)
+        for id, text in zip(wells, ("Buy!", "buy", "BUY!", "Ada"), strict=True)
+    ]
     counted, dropped = capped(spam, wells, Caps())
     assert counted == [spam[0], spam[3]]
     assert dropped == {"repeated": 2}

@@ -219,7 +219,7 @@ def test_a_question_after_others_is_learnt_as_a_chat() -> None:
 
 @pytest.mark.parametrize(
     "asked",
-    ["how do I track the CARD you sent to me", "Can I track the card you sent to me?"],
+    ["how do I track the CARD you sent to me", "Please, how do I track the card you sent to me?"],
 )
 def test_what_a_test_asks_is_never_learnt(asked: str) -> None:
     card = given("a-1", question="How do I track the card you sent to me?")

@@ -7,8 +7,10 @@ import typer
 from noria.cli import (
     compare,
     data,
+    dataset,
     deploy,
     documents,
+    feedback,
     keys,
     measure,
     models,
@@ -36,6 +38,9 @@ app.command()(tune.tune)
 app.command()(quantize.quantize)
 app.command()(serve.serve)
 app.add_typer(data.app, name="data")
+app.add_typer(feedback.app, name="feedback")
+app.command()(feedback.forget)
+data.app.command("build")(dataset.build)
 app.add_typer(releases.app, name="releases")
 app.add_typer(keys.app, name="keys")
 for command in (deploy.promote, deploy.rollback, deploy.canary, deploy.history):

@@ -36,7 +36,7 @@ class Policy:
 
     groups: frozenset[str] = PUBLIC
     voices: float = 1.0
-    caps: Caps = Caps()
+    caps: Caps = field(default_factory=Caps)
     weights: Mapping[Origin, float] = field(default_factory=lambda: WEIGHTS)
 
 

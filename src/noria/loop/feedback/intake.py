@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from noria.corpus.ingest import storable
 from noria.errors import DataError, UsageError
@@ -111,9 +112,9 @@ def feedback_of(
     words = text(place, record, "text", LONGEST)
     if wrong := lacking(kind, value, words, ranking):
         raise place.wrong(wrong)
-    content = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
     feedback = Feedback(
-        id=f"f-{content[:32]}",
+        id=f"f-{uuid4().hex}",
         at=moment(place, record, now),
         tenant=given.tenant,
         user=text(place, record, "user"),
@@ -123,7 +124,7 @@ def feedback_of(
         text=words,
         ranking=tuple(ranking),
     )
-    return feedback, text(place, record, "key") or f"import-{content[:48]}"
+    return feedback, text(place, record, "key") or f"import-{digest[:48]}"
 
 
 def text(place: Place, record: Mapping[str, Any], key: str, longest: int = NAME) -> str | None:

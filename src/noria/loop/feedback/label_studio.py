@@ -134,7 +134,8 @@ def review_of(annotation: Mapping[str, Any], given: Given, now: datetime) -> Rev
         told[result["from_name"]] = [texts] if isinstance(texts, str) else list(map(str, texts))
     verdict = next(iter(told.get(VERDICT, [])), None)
     if verdict not in get_args(Verdict):
-        raise UsageError(f"verdict {shown(verdict)}; expected {', '.join(get_args(Verdict))}")
+        told_instead = "no verdict" if verdict is None else f"the verdict {shown(verdict)}"
+        raise UsageError(f"{told_instead}; expected {', '.join(get_args(Verdict))}")
     if unknown := set(told.get(PASSAGES, [])) - {*given.read, *given.cited}:
         raise UsageError(f"passage {min(unknown)!r:.60} is not among those that the answer read")
     when = annotation.get("updated_at") or annotation.get("created_at")

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from noria.corpus.snapshot import Named
 from noria.loop.feedback.given import Given, Lookup, restricted
@@ -30,7 +30,7 @@ class Waiting:
     given: Given
     why: tuple[str, ...]
     said: tuple[Feedback, ...] = ()
-    found: Named = Named()
+    found: Named = field(default_factory=Named)
 
     @property
     def urgency(self) -> float:
@@ -66,8 +66,9 @@ def reasons(given: Given, said: Sequence[Feedback]) -> Iterator[str]:
     """Why an answer should be looked at.
 
     >>> from datetime import datetime
-    >>> list(reasons(Given("a", datetime(2026, 11, 29), "t", "ada", "Why?", "So.", grounded=0.1), ()))
-    ['low grounding']
+    >>> silent = Given("a", datetime(2026, 11, 29), "t", "ada", "Why?", "No idea.", abstained=True)
+    >>> list(reasons(silent, ()))
+    ['abstained']
     """
     kinds = {judged.kind for judged in said}
     thumbs = {judged.value for judged in said if judged.kind == "thumb"}

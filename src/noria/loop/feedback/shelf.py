@@ -51,6 +51,7 @@ def shelved(
     harvest: Harvest, registry: Registry, policy: Policy, home: Path, now: datetime
 ) -> Release:
     """Register the examples as a data set. The same examples from the same answers are the same."""
+    home.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="dataset-", dir=home) as made_here:
         folder = Path(made_here)
         write(folder / DATASET, dataset(harvest.examples).examples)
@@ -69,7 +70,7 @@ def shelved(
 
 
 def held_out(registry: Registry) -> list[Example]:
-    """What any release was judged by: to learn it would make the next one look better than it is."""
+    """What any release was judged by: the next one must not learn it before."""
     digests = {r.parts[HELD_OUT] for r in registry.list("dataset") if HELD_OUT in r.parts}
     return [
         example
