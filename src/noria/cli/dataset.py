@@ -42,14 +42,14 @@ def build(
     ] = 1.0,
     a_day: Annotated[
         int, typer.Option("--a-day", min=1, help="Judgements of one person and day that count.")
-    ] = 50,
+    ] = 20,
     share: Annotated[
         float,
         typer.Option("--share", min=0.001, max=0.999, help="Of all judgements, by one person."),
     ] = 0.1,
     few: Annotated[
         int, typer.Option("--few", min=1, help="Judgements that one person has, whatever share.")
-    ] = 50,
+    ] = 20,
     weights: Annotated[
         str | None,
         typer.Option(

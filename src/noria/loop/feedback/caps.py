@@ -23,9 +23,9 @@ class Caps:
     handful of people judge, each of them has a large share.
     """
 
-    a_day: int = 50  # somebody who judges one answer every ten minutes of a working day
+    a_day: int = 20  # one every twenty minutes of a working day
     share: float = 0.1  # ten people would have to conspire to say all
-    few: int = 50
+    few: int = 20
 
 
 def person(judged: Feedback, given: Given) -> Person:

@@ -10,7 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from noria.errors import DataError
 from noria.loop.feedback.given import given_of
 from noria.loop.feedback.harvest import Harvest, Kept, Policy
 from noria.store.journal import ANSWER, Journal
@@ -72,11 +71,7 @@ def shelved(
 def held_out(registry: Registry) -> list[Example]:
     """What any release was judged by: the next one must not learn it before."""
     digests = {r.parts[HELD_OUT] for r in registry.list("dataset") if HELD_OUT in r.parts}
-    return [
-        example
-        for digest in sorted(digests)
-        for example in read(registry.artifacts.path(digest)).examples
-    ]
+    return [each for digest in sorted(digests) for each in examples_in(registry, digest)]
 
 
 def touched(registry: Registry, ids: Collection[str]) -> Touched:
@@ -118,8 +113,11 @@ def ids_of(registry: Registry, release: Release) -> Iterator[str]:
     """The ids of a data set's examples, of those held out as well."""
     for name in (DATASET, HELD_OUT):
         if name in release.parts:
-            try:
-                found = read(registry.artifacts.path(release.parts[name]))
-            except DataError:  # an empty part, as one that held nothing out
-                continue
-            yield from (example.id.removeprefix("held out ") for example in found.examples)
+            found = examples_in(registry, release.parts[name])
+            yield from (example.id.removeprefix("held out ") for example in found)
+
+
+def examples_in(registry: Registry, digest: str) -> tuple[Example, ...]:
+    """The examples of a part; of an empty one none, as where nothing was held out."""
+    path = registry.artifacts.path(digest)
+    return read(path).examples if path.stat().st_size else ()
