@@ -3,6 +3,8 @@
 Passages are looked up as they are now: what is gone stays gone, and what is for some is not told.
 """
 
+from itertools import takewhile
+
 from noria.answer.facts import has_names, has_numbers
 from noria.answer.grounding import SUPPORTED
 from noria.corpus.snapshot import Named
@@ -100,11 +102,11 @@ def bears(lesson: Lesson, item: Item) -> bool:
 def chat(given: Given) -> Chat:
     """What was said before the answer, if something was said before the question.
 
-    The turns took turns, and the question is the user's.
+    The turns took turns, and the question is the user's. What stands before a silence is left out.
     """
     if not given.history:
         return ()
     turns: list[Message] = [Message("user", given.question)]
-    for text in reversed(given.history):
+    for text in takewhile(str.strip, reversed(given.history)):
         turns.insert(0, Message("assistant" if turns[0].role == "user" else "user", text))
     return tuple(turns if turns[0].role == "user" else turns[1:])
