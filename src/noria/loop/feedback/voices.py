@@ -3,7 +3,7 @@
 Knows one judgement at a time, and nothing of whether others agree.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -75,7 +75,7 @@ def of_ranking(judged: Feedback, plain: Voice, answers: Mapping[str, Given]) -> 
     return better(replace(plain, given=best), best.text, others)
 
 
-def better(plain: Voice, text: str, than: "list[Given] | tuple[Given, ...]") -> Voice:
+def better(plain: Voice, text: str, than: Sequence[Given]) -> Voice:
     """A voice for a text, and against what it was better than."""
     if not text:
         raise SilentError("comment")
@@ -92,7 +92,7 @@ def voice_of_review(review: Review, given: Given) -> Voice:
         (review.tenant, review.reviewer),
         review.at,
         origin="annotated",
-        intent=review.intent,
+        intent=(review.intent or "").strip() or None,
         support=review.passages,
     )
     text = (review.text or "").strip()
