@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from noria.types import Rollout
 
 BY_HAND = {"by": "hand"}
+DAYS = 7.0  # in which the first stage of a ramp is to be left
 Wanted = Annotated[
     str, typer.Argument(help="A release, the beginning of its id, or an arm: rag, reader …")
 ]
@@ -59,15 +60,22 @@ def rollback(
 def canary(
     release: Wanted,
     share: Annotated[
-        float, typer.Option("--share", min=0.0001, max=1.0, help="Of the users, as 0.05.")
-    ] = 0.05,
+        float | None,
+        typer.Option("--share", min=0.0001, max=1.0, help="Of the users, as 0.05, by hand."),
+    ] = None,
+    judged_a_day: Annotated[
+        float,
+        typer.Option("--judged-a-day", min=0, help="Users that judge an answer: where to begin."),
+    ] = 5000.0,
     json: Json = False,
     config: Config = None,
     home: Home = None,
     debug: Debug = False,
 ) -> None:
-    """Try a release on a share of the users, or give one that is tried a larger share."""
+    """Try a release on some users: a ramp that the statistics decide on, or a share by hand."""
     from noria.loop.deploy import tried, widened
+    from noria.loop.oversee import Ramp, settled
+    from noria.loop.plan import ramp
     from noria.shipyard import ReleaseYard
 
     with progress() as tell:
@@ -76,13 +84,16 @@ def canary(
         frozen = ReleaseYard(at).freeze(release, now).id
         rows = rows_of(at)
         before = begun(at, rows, now)
-        if before.trial is not None and frozen in before.trial.releases:
+        plan = {} if share else settled(Ramp(ramp(judged_a_day, DAYS)))
+        chosen = share or plan["shares"][0]
+        if share and before.trial is not None and frozen in before.trial.releases:
             action, after = "widen", widened(before, frozen, share, now)
         else:
             experiment, salt = f"x-{uuid4().hex[:12]}", secrets.token_hex(8)
-            action, after = "canary", tried(before, {frozen: share}, experiment, salt, now)
-        rows.change(before, after, action, frozen, {**BY_HAND, "share": share}, now)
-    show(told(after), json, f"{frozen} answers {share:.1%} of the users; {after.live} the others")
+            after = tried(before, {frozen: chosen}, experiment, salt, now, plan)
+            action = "canary"
+        rows.change(before, after, action, frozen, {**BY_HAND, "share": chosen}, now)
+    show(told(after), json, f"{frozen} answers {chosen:.1%} of the users; {after.live} the others")
 
 
 def history(
