@@ -16,6 +16,7 @@ from noria.cli import (
     releases,
     serve,
     start,
+    status,
     synthesize,
     tune,
 )
@@ -35,6 +36,7 @@ app.command()(synthesize.synthesize)
 app.command()(tune.tune)
 app.command()(quantize.quantize)
 app.command()(serve.serve)
+app.command()(status.status)
 app.add_typer(data.app, name="data")
 app.add_typer(releases.app, name="releases")
 app.add_typer(keys.app, name="keys")

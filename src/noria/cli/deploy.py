@@ -10,6 +10,8 @@ import typer
 from noria.cli.options import Config, Debug, Home, Json, house, progress, show
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from noria.build import House
     from noria.store.rollouts import Rollouts
     from noria.types import Rollout
@@ -30,14 +32,14 @@ def promote(
 ) -> None:
     """Let a release answer everybody, in every server within a second."""
     from noria.loop.deploy import promoted
-    from noria.shipyard import ReleaseYard
+    from noria.shipyard import ReleaseYard, begun
 
     with progress() as tell:
         at = house(config, home, tell)
         now = datetime.now(UTC)
         frozen = ReleaseYard(at).freeze(release, now).id
         rows = rows_of(at)
-        before = begun(at, rows, now)
+        before = rows.now() or begun(ReleaseYard(at), rows, now)
         after = promoted(before, frozen)
         rows.change(before, after, "promote", frozen, BY_HAND, now)
     show(told(after), json, f"{frozen} is live; {after.previous} was before it")
@@ -74,17 +76,15 @@ def canary(
 ) -> None:
     """Try a release on some users: a ramp that the statistics decide on, or a share by hand."""
     from noria.loop.deploy import tried, widened
-    from noria.loop.oversee import Ramp, settled
-    from noria.loop.plan import ramp
-    from noria.shipyard import ReleaseYard
+    from noria.shipyard import ReleaseYard, begun
 
     with progress() as tell:
         at = house(config, home, tell)
         now = datetime.now(UTC)
         frozen = ReleaseYard(at).freeze(release, now).id
         rows = rows_of(at)
-        before = begun(at, rows, now)
-        plan = {} if share else settled(Ramp(ramp(judged_a_day, DAYS)))
+        before = rows.now() or begun(ReleaseYard(at), rows, now)
+        plan = {} if share else ramped(at, before.live, judged_a_day)
         chosen = share or plan["shares"][0]
         if share and before.trial is not None and frozen in before.trial.releases:
             action, after = "widen", widened(before, frozen, share, now)
@@ -117,24 +117,26 @@ def history(
     show({"changes": rows}, json, "\n".join(lines) or "nothing was promoted yet")
 
 
+def ramped(at: "House", live: str, judged_a_day: float) -> "Mapping[str, Any]":
+    """What is settled for a ramp before its first user comes."""
+    from contextlib import closing
+
+    from noria.loop.oversee import Ramp, settled, slow_after
+    from noria.loop.plan import ramp
+    from noria.store.database import opened, url_in
+    from noria.store.journal import Journal
+
+    engine = opened(url_in(at.settings.home, at.settings.store.url))
+    with closing(Journal(engine)) as journal:
+        return settled(Ramp(ramp(judged_a_day, DAYS), slow_after=slow_after(journal, live)))
+
+
 def rows_of(at: "House") -> "Rollouts":
     """Where it is kept what is live."""
     from noria.store.database import opened, url_in
     from noria.store.rollouts import Rollouts
 
     return Rollouts(opened(url_in(at.settings.home, at.settings.store.url)))
-
-
-def begun(at: "House", rows: "Rollouts", now: datetime) -> "Rollout":
-    """What is live; where nothing is, the usual release is made so, to have a way back."""
-    from noria.shipyard import ReleaseYard
-    from noria.types import Rollout
-
-    before = rows.now()
-    if before is not None:
-        return before
-    usual = ReleaseYard(at).usual(now).id
-    return rows.change(None, Rollout(usual), "promote", usual, {"by": "the settings"}, now)
 
 
 def gone(before: "Rollout | None") -> str:

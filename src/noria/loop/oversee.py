@@ -16,6 +16,7 @@ from noria.loop.decide import Decision, decide
 from noria.loop.deploy import promoted, rolled_back, widened
 from noria.loop.ledger import QUALITY, Entry, Ledger, Outcome, read
 from noria.loop.plan import LEAST, SHARES, Plan
+from noria.loop.sequential.guardrail import too_slow
 from noria.store.journal import Journal
 from noria.store.rollouts import Rollouts
 from noria.types import Exposure, Feedback, Rollout, Trial
@@ -28,6 +29,7 @@ FAILURES = {
     "ungrounded": "empty or ungrounded",
 }
 SLOW = "slow"
+PACED = 1000  # answers by which the live release's pace is told
 GROWN = 1.1  # a stage that holds is noted again when so many times as many units were seen
 
 
@@ -162,6 +164,17 @@ def ledger_of(
         if (shown := by_answer.get(each.answer)) and (good := opinion(each)) is not None
     ]
     return read(entries, outcomes)
+
+
+def slow_after(journal: Journal, live: str) -> float | None:
+    """From how many seconds on an answer is slow, by the last ones of the live release.
+
+    None where they are too few to tell.
+    """
+    seconds = [float(event.payload["seconds"]) for event in journal.answers(live, PACED)]
+    if len(seconds) < PACED // 10:
+        return None
+    return too_slow(sorted(seconds)[math.ceil(0.95 * len(seconds)) - 1])
 
 
 def failures(row: Exposure, slow_after: float | None) -> Sequence[str]:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -119,20 +120,33 @@ class Journal:
         """The event with this id."""
         return next(self._events(select(events).where(events.c.id == id)), None)
 
-    def events(self, kind: str | None = None, tenant: str | None = None) -> "Iterator[Event]":
+    def events(
+        self, kind: str | None = None, tenant: str | None = None, since: datetime | None = None
+    ) -> "Iterator[Event]":
         """Events in the order of their time."""
         query = select(events).order_by(events.c.at, events.c.id)
         if kind is not None:
             query = query.where(events.c.kind == kind)
         if tenant is not None:
             query = query.where(events.c.tenant == tenant)
+        if since is not None:
+            query = query.where(events.c.at >= since)
         return self._events(query)
 
-    def feedback(self, answers: Sequence[str] | None = None) -> "Iterator[Feedback]":
+    def answers(self, release: str, limit: int) -> "list[Event]":
+        """The last answers of a release, the newest first."""
+        query = select(events).where(events.c.kind == ANSWER, events.c.release == release)
+        return list(self._events(query.order_by(events.c.at.desc(), events.c.id).limit(limit)))
+
+    def feedback(
+        self, answers: Sequence[str] | None = None, since: datetime | None = None
+    ) -> "Iterator[Feedback]":
         """Judgements in the order of their time; of some answers, or of all."""
         query = select(feedback).order_by(feedback.c.at, feedback.c.id)
         if answers is not None:
             query = query.where(feedback.c.answer.in_(list(answers)))
+        if since is not None:
+            query = query.where(feedback.c.at >= since)
         return self._judgements(query)
 
     def exposed(self, experiment: str) -> tuple[tuple[Exposure, ...], tuple[Feedback, ...]]:
