@@ -15,19 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 from noria.build import House
 from noria.config import Settings, overlay
-from noria.errors import NoriaError, UsageError
+from noria.errors import BusyError, NoriaError, UsageError
 from noria.evaluate.arms.arm import READER, chosen
 from noria.serve.fleet import Fleet
 from noria.store.registry import PREFIX
 from noria.store.releases import canonical, made
+from noria.store.rollouts import Rollouts
 from noria.store.versions import Version, version
-from noria.types import Release
+from noria.types import Release, Rollout
 
 if TYPE_CHECKING:
     from noria.answer.answerer import Answerer
 
 SETTINGS = "settings"  # the part of a release that is served
 SERVED = "serve"  # its objective
+SETTINGS_DID = {"by": "the settings"}  # why the usual release is live
 MODELS = ("generator", "encoder", "endpoint_model", "fast_copy", "context")
 
 
@@ -121,6 +123,26 @@ class ReleaseYard:
         at = self.house.beside(settings, tuned)
         checked(release, at.parts)
         return at
+
+
+def begun(yard: ReleaseYard, rows: Rollouts, now: datetime) -> Rollout:
+    """What is live; the usual release, where nothing was ever promoted by anybody.
+
+    That one follows the settings: where they changed, so does it.
+    """
+    before, last = rows.now(), rows.history(1)
+    if before is not None and last[0].reason != SETTINGS_DID:
+        return before
+    usual = yard.usual(now).id
+    if before is not None and before.live == usual:
+        return before
+    after = Rollout(usual) if before is None else replace(before, live=usual)
+    try:
+        return rows.change(before, after, "promote", usual, SETTINGS_DID, now)
+    except BusyError:  # another process was the first
+        found = rows.now()
+        assert found is not None
+        return found
 
 
 def settled(settings: Settings) -> dict[str, Any]:

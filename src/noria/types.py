@@ -324,7 +324,8 @@ class Trial:
     """Releases that are tried beside the live one.
 
     ``steps``: who gets which, as a ``Split`` has it; ``salt`` draws the users. ``stage`` counts
-    from 0; at each one statistics begin anew.
+    from 0; at each one statistics begin anew. ``plan``: what was settled for its decisions, as
+    JSON has it; empty where people decide.
     """
 
     experiment: str
@@ -333,6 +334,7 @@ class Trial:
     salt: str
     since: datetime
     stage: int = 0
+    plan: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def releases(self) -> tuple[str, ...]:

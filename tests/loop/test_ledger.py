@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from noria.errors import UsageError
-from noria.loop.ledger import Exposure, Outcome, read
+from noria.loop.ledger import Entry, Outcome, read
 
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
 
@@ -15,10 +15,10 @@ def at(minute: int) -> datetime:
 
 
 EXPOSURES = [
-    Exposure("ada", "live", at(0)),
-    Exposure("bob", "canary", at(1)),
-    Exposure("ada", "live", at(2)),  # she came back
-    Exposure("cyd", "canary", at(3)),
+    Entry("ada", "live", at(0)),
+    Entry("bob", "canary", at(1)),
+    Entry("ada", "live", at(2)),  # she came back
+    Entry("cyd", "canary", at(3)),
 ]
 
 
@@ -64,7 +64,7 @@ def test_a_preference_needs_no_exposure() -> None:
 
 
 def test_other_arms_are_passed_over() -> None:
-    rows = [*EXPOSURES, Exposure("dan", "b", at(4))]
+    rows = [*EXPOSURES, Entry("dan", "b", at(4))]
     failed = [Outcome("dan", "b", "errors", False, at(5))]
     assert read(rows, failed).exposed.tolist() == [False, True, True]
     assert read(rows, failed, canary="b").exposed.tolist() == [False, True]
@@ -73,6 +73,6 @@ def test_other_arms_are_passed_over() -> None:
 
 def test_a_unit_that_met_both_arms_is_an_error() -> None:
     with pytest.raises(UsageError, match="'ada' was exposed to 'live' and later met 'canary'"):
-        read([*EXPOSURES, Exposure("ada", "canary", at(9))], [])
+        read([*EXPOSURES, Entry("ada", "canary", at(9))], [])
     with pytest.raises(UsageError, match="begin a new stage"):
         read(EXPOSURES, [Outcome("ada", "canary", "errors", False, at(9))])

@@ -82,11 +82,12 @@ def test_an_exposure_gets_its_end(journal: Journal) -> None:
 def test_a_person_is_forgotten_with_what_others_thought_of_their_answers(journal: Journal) -> None:
     journal.record(ANSWER).result(10)
     journal.record(replace(ANSWER, id="a-2", user="ben")).result(10)
-    journal.expose(Exposure("a-1", NOW, "x1", "u1", "r1")).result(10)
+    for id, unit in (("a-1", "u1"), ("failed", "hash of ada"), ("failed too", "hash of ben")):
+        journal.expose(Exposure(id, NOW, "x1", unit, "r1")).result(10)
     for id, user, answer in (("f-1", "eva", "a-1"), ("f-2", "ada", "a-2"), ("f-3", "ben", "a-2")):
         journal.judge(replace(THUMB, id=id, user=user, answer=answer)).result(10)
-    gone = journal.forget("acme", "ada")
-    assert gone == {"exposures": 1, "reviews": 0, "feedback": 2, "events": 1}
+    gone = journal.forget("acme", "ada", "hash of ada")
+    assert gone == {"exposures": 2, "reviews": 0, "feedback": 2, "events": 1}
     assert [event.id for event in journal.events()] == ["a-2"]
     assert [judged.id for judged in journal.feedback()] == ["f-3"]
     assert set(journal.forget("other", "ben").values()) == {0}

@@ -18,6 +18,7 @@ from noria.cli import (
     releases,
     serve,
     start,
+    status,
     synthesize,
     tune,
 )
@@ -37,6 +38,7 @@ app.command()(synthesize.synthesize)
 app.command()(tune.tune)
 app.command()(quantize.quantize)
 app.command()(serve.serve)
+app.command()(status.status)
 app.add_typer(data.app, name="data")
 app.add_typer(feedback.app, name="feedback")
 app.command()(feedback.forget)

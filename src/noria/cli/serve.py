@@ -1,6 +1,9 @@
 """``noria serve``: the HTTP service, until it is told to end."""
 
 import logging
+import signal
+import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Annotated
@@ -33,15 +36,15 @@ def serve(
 
         from noria.serve.app import create_app
         from noria.serve.auth import Keys, Rates
+        from noria.serve.overseer import Overseer
         from noria.serve.service import Service
         from noria.serve.standing import Standing
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "serve") from None
-    from noria.shipyard import ReleaseYard
+    from noria.shipyard import ReleaseYard, begun
     from noria.store.database import opened, url_in
     from noria.store.journal import Journal
     from noria.store.rollouts import Rollouts
-    from noria.types import Rollout
 
     with progress() as tell:
         at = house(config, home, tell)
@@ -54,13 +57,13 @@ def serve(
                 f"{address} can be reached from other machines, and there are no keys: anybody "
                 "could ask; make one with: noria keys add TENANT"
             )
-        yard, now = ReleaseYard(at), datetime.now(UTC)
-        rollouts = Rollouts(engine)
-        first = rollouts.now() or Rollout(yard.usual(now).id)
+        yard, rollouts = ReleaseYard(at), Rollouts(engine)
+        first = begun(yard, rollouts, datetime.now(UTC))
         standing = Standing(rollouts, yard, first)
+    journal = Journal(engine)
     service = Service(
         standing=standing,
-        journal=Journal(engine),
+        journal=journal,
         keys=keys,
         rates=Rates(monotonic),
         settings=settings,
@@ -70,13 +73,16 @@ def serve(
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("noria").setLevel(logging.INFO)  # others would log what users wrote
     complain(f"serving {first.live} at http://{address}:{port or settings.port}; Ctrl-C ends it")
-    uvicorn.run(
-        create_app(service),
-        host=address,
-        port=settings.port if port is None else port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=GRACE,
-        timeout_keep_alive=30,
-        server_header=False,
-    )
+    # uvicorn drains, and then lets the signal end the process: that is no failure
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with closing(Overseer(rollouts, journal, service.now)):
+        uvicorn.run(
+            create_app(service),
+            host=address,
+            port=settings.port if port is None else port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=GRACE,
+            timeout_keep_alive=30,
+            server_header=False,
+        )

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any, Literal
 
 from noria.errors import UsageError
 from noria.loop.assign import Split
@@ -44,9 +45,12 @@ def tried(
     experiment: str,
     salt: str,
     now: datetime,
-    kind: str = "canary",
+    plan: Mapping[str, Any] | None = None,
 ) -> Rollout:
-    """Releases tried beside the live one, on these shares of the users, drawn anew by ``salt``."""
+    """Releases tried beside the live one, on these shares of the users, drawn anew by ``salt``.
+
+    ``plan``: what was settled for the decisions on it.
+    """
     if before is None:
         raise UsageError("nothing is live to try it beside; promote a release first")
     if before.trial is not None:
@@ -57,7 +61,8 @@ def tried(
     split = Split()
     for release, share in shares.items():
         split = split.widened(release, checked(share))
-    trial = Trial(experiment, "ab" if kind == "ab" else "canary", split.steps, salt, now)
+    kind: Literal["canary", "ab"] = "canary" if len(shares) == 1 else "ab"
+    trial = Trial(experiment, kind, split.steps, salt, now, plan=plan or {})
     return replace(before, trial=trial)
 
 

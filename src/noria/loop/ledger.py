@@ -21,8 +21,8 @@ PREFERENCE = "preference"  # of two answers to one question, was the canary's th
 
 
 @dataclass(frozen=True, slots=True)
-class Exposure:
-    """A unit was about to be served by ``arm``. Logged before anything is generated."""
+class Entry:
+    """A unit came in, and was about to be served by ``arm``: what a row of ``exposures`` says."""
 
     unit: str
     arm: str
@@ -108,9 +108,7 @@ class Ledger:
         )
 
 
-def read(
-    exposures: Iterable[Exposure], outcomes: Iterable[Outcome], canary: str = CANARY
-) -> Ledger:
+def read(exposures: Iterable[Entry], outcomes: Iterable[Outcome], canary: str = CANARY) -> Ledger:
     """The ledger of one stage, of the two arms ``canary`` and 'live'; other arms are passed over.
 
     Each unit counts once: at its first exposure, its first failure of each guardrail, and its first
@@ -118,7 +116,7 @@ def read(
     out the exposures of units that a fallback served has left them out everywhere. Raises
     UsageError for a unit that met both arms.
     """
-    first: dict[str, Exposure] = {}
+    first: dict[str, Entry] = {}
     for exposure in sorted(exposures, key=lambda row: row.at):
         if exposure.arm in (canary, LIVE):
             _same(first.setdefault(exposure.unit, exposure), exposure)
@@ -151,7 +149,7 @@ def read(
     )
 
 
-def _same(first: Exposure, later: Exposure | Outcome) -> None:
+def _same(first: Entry, later: Entry | Outcome) -> None:
     if first.arm != later.arm:
         raise UsageError(
             f"the unit {first.unit!r} was exposed to {first.arm!r} and later met {later.arm!r}; "

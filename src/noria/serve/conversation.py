@@ -107,8 +107,9 @@ def held(
             kept.journal.ended(id, outcome, perf_counter() - began).result()
         raise
     answer = replace(answer, id=id, release=drawn.release)
-    event = event_of(answer, query, kept.caller, kept.now())
-    kept.journal.answered(event, outcome_of(answer), perf_counter() - began).result()
+    seconds = perf_counter() - began
+    event = event_of(answer, query, kept.caller, kept.now(), seconds)
+    kept.journal.answered(event, outcome_of(answer), seconds).result()
     return answer
 
 
@@ -196,7 +197,7 @@ def outcome_of(answer: Answer) -> str:
     return "ok" if answer.citations or answer.release == BASE else "ungrounded"
 
 
-def event_of(answer: Answer, query: Query, caller: Caller, at: datetime) -> Event:
+def event_of(answer: Answer, query: Query, caller: Caller, at: datetime, seconds: float) -> Event:
     """An answer as it is kept: of what it read the places alone, for its text may be removed."""
     places = [
         {"id": item.id, "document": item.document, "start": item.start, "end": item.end}
@@ -222,6 +223,7 @@ def event_of(answer: Answer, query: Query, caller: Caller, at: datetime) -> Even
             "groups": sorted(query.groups),
             "prompt_tokens": answer.prompt_tokens,
             "completion_tokens": answer.completion_tokens,
+            "seconds": round(seconds, 6),
             "timings": {name: round(value, 6) for name, value in answer.timings.items()},
         },
     )

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -18,7 +19,6 @@ from sqlalchemy import (
     Select,
     Table,
     Update,
-    delete,
     insert,
     select,
     update,
@@ -26,7 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import IntegrityError
 
 from noria.errors import UsageError
-from noria.store.schema import events, exposures, feedback, reviews
+from noria.store.erase import erased
+from noria.store.schema import events, exposures, feedback
 from noria.store.writer import Writer
 from noria.types import Event, Exposure, Feedback
 
@@ -103,30 +104,18 @@ class Journal:
 
         ``unit``: what experiments keep them under, also where no answer came of an exposure.
         """
-
-        def work(at: Connection) -> dict[str, int]:
-            theirs = select(events.c.id).where(events.c.tenant == tenant, events.c.user == user)
-            gone = {
-                "exposures": delete(exposures).where(
-                    exposures.c.answer.in_(theirs) | (exposures.c.unit == unit)
-                ),
-                "reviews": delete(reviews).where(reviews.c.answer.in_(theirs)),
-                "feedback": delete(feedback).where(
-                    feedback.c.tenant == tenant,
-                    (feedback.c.user == user) | feedback.c.answer.in_(theirs),
-                ),
-                "events": delete(events).where(events.c.tenant == tenant, events.c.user == user),
-            }
-            return {name: at.execute(change).rowcount for name, change in gone.items()}
-
-        return self._writer.write(work)
+        return self._writer.write(lambda at: erased(at, tenant, user, unit))
 
     def event(self, id: str) -> Event | None:
         """The event with this id."""
         return next(self._events(select(events).where(events.c.id == id)), None)
 
     def events(
-        self, kind: str | None = None, tenant: str | None = None, user: str | None = None
+        self,
+        kind: str | None = None,
+        tenant: str | None = None,
+        user: str | None = None,
+        since: datetime | None = None,
     ) -> "Iterator[Event]":
         """Events in the order of their time."""
         query = select(events).order_by(events.c.at, events.c.id)
@@ -136,13 +125,24 @@ class Journal:
             query = query.where(events.c.tenant == tenant)
         if user is not None:
             query = query.where(events.c.user == user)
+        if since is not None:
+            query = query.where(events.c.at >= since)
         return self._events(query)
 
-    def feedback(self, answers: Sequence[str] | None = None) -> "Iterator[Feedback]":
+    def answers(self, release: str, limit: int) -> "list[Event]":
+        """The last answers of a release, the newest first."""
+        query = select(events).where(events.c.kind == ANSWER, events.c.release == release)
+        return list(self._events(query.order_by(events.c.at.desc(), events.c.id).limit(limit)))
+
+    def feedback(
+        self, answers: Sequence[str] | None = None, since: datetime | None = None
+    ) -> "Iterator[Feedback]":
         """Judgements in the order of their time; of some answers, or of all."""
         query = select(feedback).order_by(feedback.c.at, feedback.c.id)
         if answers is not None:
             query = query.where(feedback.c.answer.in_(list(answers)))
+        if since is not None:
+            query = query.where(feedback.c.at >= since)
         return self._judgements(query)
 
     def exposed(self, experiment: str) -> tuple[tuple[Exposure, ...], tuple[Feedback, ...]]:

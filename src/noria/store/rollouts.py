@@ -116,6 +116,7 @@ def as_json(state: Rollout) -> dict[str, Any]:
         "salt": state.trial.salt,
         "since": state.trial.since.astimezone(UTC).isoformat(),
         "stage": state.trial.stage,
+        "plan": dict(state.trial.plan),
     }
     return {"live": state.live, "previous": state.previous, "trial": trial}
 
