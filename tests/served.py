@@ -149,7 +149,7 @@ def serving(
     engine: Engine, tmp_path: Path, encoder: FakeEncoder
 ) -> Iterator[Callable[..., Served]]:
     """Makes a service on a database of each kind, and ends it."""
-    from conftest import build_index
+    from indexes import build_index
 
     state = State(f"sqlite:///{tmp_path / 'index.db'}")  # one in memory is of one thread alone
     passages = build_index(tmp_path / "index", ITEMS, encoder, state)

@@ -5,6 +5,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
+from noria.answer.condense import condensed
 from noria.answer.confidence import signals
 from noria.answer.grounding import Grounding, ground
 from noria.answer.prompt import SHOWN_TASK, TASK, build, harmless
@@ -100,7 +101,8 @@ class Answerer:
 
     def prepare(self, query: Query) -> Asked:
         """Find passages for ``query`` and put the prompt together; the model is not asked yet."""
-        slate = self.funnel.search(query)
+        searched = condensed(query.text, query.history)
+        slate = self.funnel.search(replace(query, text=searched))
         asked = Asked(query, slate, timings={f"search.{k}": v for k, v in slate.timings.items()})
         return self._shown(asked) if slate.candidates else asked
 
@@ -139,7 +141,8 @@ class Answerer:
         text = tidy(written.text)
         language = self._language(asked.shown)
         grounding = ground(asked.query.text, text, asked.shown, self.encoder, language)
-        confidence = self._confidence(asked.query, asked.slate, grounding, language)
+        # a follow-up's own words say little of what is asked
+        confidence = self._confidence(asked.slate.query, asked.slate, grounding, language)
         asked = asked.after(ground=perf_counter() - started)
         if refused(text) or confidence < self.abstain_below:
             return self._abstain(asked, confidence, grounding.share)
