@@ -7,12 +7,11 @@ os.environ.setdefault("LANCE_LOG", "error")
 os.environ.setdefault("RUST_LOG", "error")
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from indexes import build_index
 
+from indexes import build_index
 from noria.corpus.live import LivePassages
 from noria.models.fake import FakeEncoder
 from noria.store.state import State

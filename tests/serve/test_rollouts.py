@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from served import NOW, Served
 from test_chats import asked, post
 
 from noria.loop.deploy import promoted, rolled_back, tried, widened
 from noria.types import Prompt, Rollout
+from served import NOW, Served
 
 Serving = Callable[..., Served]
 

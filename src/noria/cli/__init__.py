@@ -45,8 +45,8 @@ app.command()(feedback.forget)
 data.app.command("build")(dataset.build)
 app.add_typer(releases.app, name="releases")
 app.add_typer(keys.app, name="keys")
-for command in (deploy.promote, deploy.rollback, deploy.canary, deploy.history):
-    releases.app.command()(command)
+for change in (deploy.promote, deploy.rollback, deploy.canary, deploy.history):
+    releases.app.command()(change)
 measure.app.command("report")(compare.report)
 app.add_typer(models.app, name="models")
 app.add_typer(measure.app, name="evaluate")

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -51,7 +51,7 @@ def list_(
 ) -> None:
     """All keys, without what opens."""
     found = keys_at(config, home).list()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": kept.caller.key,
             "tenant": kept.caller.tenant,
