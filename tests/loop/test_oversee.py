@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, insert
 
 from noria.loop.assign import LIVE, Experiment, Split, place
-from noria.loop.deploy import promoted, rolled_back, tried
+from noria.loop.deploy import ended, promoted, rolled_back, tried
 from noria.loop.oversee import Ramp, ledger_of, overseen, settled
 from noria.store.journal import Journal
 from noria.store.rollouts import Rollouts
@@ -144,3 +144,8 @@ def test_changes_of_what_is_live() -> None:
     assert promoted(both, "a") == Rollout("a", "r1")
     assert promoted(replace(both, previous="r0"), "r1") == Rollout("r1", "r0")
     assert rolled_back(both) == Rollout("r1")
+    alone = ended(both, "a")
+    assert alone.trial is not None
+    assert alone.trial.releases == ("b",)
+    assert Split(alone.trial.steps).arm(0.3) == "b"  # whose users stay
+    assert ended(alone, "b") == Rollout("r1")

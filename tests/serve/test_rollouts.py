@@ -126,6 +126,34 @@ def test_no_answer_fails_and_none_is_another_releases_while_they_change(serving:
     assert len({each.json()["noria"]["release"] for each in responses}) > 1
 
 
+def test_who_leaves_is_no_error_of_the_release(serving: Serving) -> None:
+    gate = threading.Event()
+
+    def slow(release: str, prompt: Prompt) -> str:
+        if "dug" in str(prompt):
+            gate.wait(20)
+        return "Ada dug the well in 1842 with her own hands."
+
+    at = serving(slow)
+    change(at, tried(at.rows.now(), {"r2": 1.0}, "x1", "salt", NOW))
+    until(lambda: at.service.standing.rollout.trial is not None)
+
+    async def leave() -> None:
+        async with at.client() as client:
+            asking = asyncio.create_task(
+                client.post("/v1/chat/completions", json=asked(stream=True))
+            )
+            await asyncio.sleep(0.5)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+    asyncio.run(leave())
+    gate.set()
+    until(lambda: at.journal.exposed("x1")[0][0].outcome is not None)
+    assert at.journal.exposed("x1")[0][0].outcome == "left"
+    assert at.service.slots.running == 0
+
+
 def test_a_rollout_of_before_a_restart_is_served_again(serving: Serving) -> None:
     at = serving()
     change(at, replace(promoted(at.rows.now(), "r2")))

@@ -39,6 +39,15 @@ def rolled_back(before: Rollout | None) -> Rollout:
     return Rollout(before.previous, before.live)
 
 
+def ended(before: Rollout, release: str) -> Rollout:
+    """Without one that is tried: its users are the live one's, and other arms keep theirs."""
+    if before.trial is None:
+        return before
+    steps = Split(before.trial.steps).without(release).steps
+    trial = replace(before.trial, steps=steps)
+    return replace(before, trial=trial if trial.releases else None)
+
+
 def tried(
     before: Rollout | None,
     shares: Mapping[str, float],

@@ -13,7 +13,7 @@ from typing import Any
 from noria.errors import BusyError
 from noria.loop.assign import CANARY, LIVE, Split
 from noria.loop.decide import Decision, decide
-from noria.loop.deploy import promoted, rolled_back, widened
+from noria.loop.deploy import ended, promoted, widened
 from noria.loop.ledger import QUALITY, Entry, Ledger, Outcome, read
 from noria.loop.plan import LEAST, SHARES, Plan
 from noria.loop.sequential.guardrail import too_slow
@@ -121,11 +121,11 @@ def followed(before: Rollout, release: str, found: Decision, now: datetime) -> t
     """
     by_hand = before.trial is not None and ramp_of(before.trial).by_hand
     if found.kind == "rollback":
-        return "rollback", rolled_back(before)
+        return "rollback", ended(before, release)
     if found.kind == "hold" or by_hand:
         return "hold", before
     if found.kind == "inconclusive":
-        return "inconclusive", rolled_back(before)
+        return "inconclusive", ended(before, release)
     if found.kind == "widen":
         return "widen", widened(before, release, found.to, now)
     return "promote", promoted(before, release)

@@ -20,6 +20,10 @@ LONGEST_TOKEN = 64  # characters
 WITHDRAWN = "\n\nThis was a draft, and is withdrawn. "
 
 
+class LeftError(Exception):
+    """Whoever asked has gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """Where an answer is kept, whose it is, and when."""
@@ -102,7 +106,8 @@ def held(
     except (UsageError, GeneratorExit):
         raise
     except BaseException as error:
-        outcome = "timeout" if isinstance(error, TimeoutError) else "error"
+        ends = ((TimeoutError, "timeout"), (LeftError, "left"), (BaseException, "error"))
+        outcome = next(name for kind, name in ends if isinstance(error, kind))
         if drawn.experiment:
             kept.journal.ended(id, outcome, perf_counter() - began).result()
         raise

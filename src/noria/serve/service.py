@@ -11,7 +11,7 @@ from typing import Any
 from noria.answer.answerer import Answerer
 from noria.config import ServeSettings
 from noria.serve.auth import Caller, Keys, Rates
-from noria.serve.conversation import Kept, Wanted, checked, held, query_of
+from noria.serve.conversation import Kept, LeftError, Wanted, checked, held, query_of
 from noria.serve.observe import Observed
 from noria.serve.route import BASE, Drawn, drawn, unit_of
 from noria.serve.slots import Slots
@@ -24,10 +24,6 @@ BESIDE = 4  # searches and embeddings side by side, beside the answers
 
 class TookTooLongError(TimeoutError):
     """An answer was not ready in time."""
-
-
-class LeftError(Exception):
-    """Whoever asked has gone."""
 
 
 @dataclass
@@ -157,4 +153,5 @@ def passed_on(writing: Any, tell: Callable[[Any], None], stop: Stop) -> None:
             return
         except (LeftError, TookTooLongError):
             return  # nobody listens any more, and what came of it is kept
-        tell(piece)
+        if stop.reason is None:
+            tell(piece)
