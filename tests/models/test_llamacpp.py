@@ -13,8 +13,10 @@ import pytest
 
 from noria.config import GENERATOR
 from noria.errors import ModelError, SourceError, UsageError
-from noria.models.cache import digest_of
+from noria.models.cache import default_cache, digest_of
+from noria.models.gguf import converted, gguf_at
 from noria.models.llamacpp import LlamaCpp
+from noria.models.sources import fetch, parse
 from noria.protocols import LLM
 from noria.testing.laws import check_llm
 from noria.types import Completion, Message, Sampling
@@ -47,6 +49,23 @@ def test_a_damaged_file_is_said_in_silence(
     with pytest.raises(ModelError, match="may be damaged"):
         LlamaCpp(tmp_path / "cut.gguf")
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.net
+@pytest.mark.slow
+@pytest.mark.skipif(os.environ.get("NORIA_NET") != "1", reason="NORIA_NET is not 1")
+def test_the_default_model_is_trained_on_the_tokens_that_it_is_served() -> None:
+    """White space before a digit was cut otherwise: 713 after an empty line, on PubMedQA."""
+    from transformers import AutoTokenizer
+
+    path = gguf_at(fetch(parse(GENERATOR)))
+    trained = AutoTokenizer.from_pretrained(converted(path, default_cache()))
+    drawn = random.Random(1)
+    pieces = ["\n", "\n\n", " ", "  ", "\t", "7", "42", "a", "The", "\u2009", "\u00bd", "'s", "-"]
+    with LlamaCpp(path, threads=1, parallel=1) as served:
+        for _ in range(100):
+            text = "".join(drawn.choices(pieces, k=12))
+            assert served.ids(text) == tuple(trained(text, add_special_tokens=False)["input_ids"])
 
 
 # Texts whose beginnings are alike or not; each pair of adapter and text has its own answer.

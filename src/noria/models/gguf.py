@@ -15,6 +15,8 @@ MAGIC = b"GGUF"  # how such a file begins
 # Kinds of weights for which llama.cpp has no fast product of matrices on a CPU.
 SLOW = ("Q4_1", "Q5_0", "Q5_1")
 LARGEST = 1 << 30  # bytes of a copy that is made unasked
+CONVERSION = 2  # what a folder made of a file is named after: another way to make it is another one
+DIGITS_APART = ("smollm",)  # llama.cpp's names of tokenizers that cut each digit off first
 # Fields that are written anew.
 OWN = ("general.architecture", "general.file_type")
 
@@ -139,7 +141,7 @@ def converted(path: Path, cache: Path) -> Path:
         convert(path, files / path.stem)
         return files / path.stem
 
-    entry = cache / "converted" / f"{digest[:32]}.weights"
+    entry = cache / "converted" / f"{digest[:32]}-{CONVERSION}.weights"
     return kept(entry, f"gguf:{digest}", f"converting {path.name}", make)
 
 
@@ -156,6 +158,8 @@ def convert(path: Path, folder: Path) -> None:
         # The bar of the de-quantization cannot be switched off, only sent elsewhere.
         with quiet(), redirect_stderr(io.StringIO()):
             tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name)
+            if pre_tokenized(path) in DIGITS_APART:
+                tokenizer.backend_tokenizer.pre_tokenizer = digits_apart()
             model = dequantized(path)
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
@@ -164,6 +168,26 @@ def convert(path: Path, folder: Path) -> None:
             f"{path}: transformers cannot read this GGUF ({error}); "
             "give the scorer a Hugging Face folder"
         ) from None
+
+
+def pre_tokenized(path: Path) -> str:
+    """How the file's tokenizer cuts a text before it looks for tokens, by llama.cpp's name."""
+    field = read(path).get_field("tokenizer.ggml.pre")
+    return str(field.contents()) if field else ""
+
+
+def digits_apart() -> Any:
+    r"""Cuts each digit off, then as GPT-2 does.
+
+    Transformers forgets the first when it reads a GGUF file, so that white space before a digit
+    became other tokens than llama.cpp reads.
+
+    >>> [piece for piece, _ in digits_apart().pre_tokenize_str("so.\n\n71")]
+    ['so', '.', 'ĊĊ', '7', '1']
+    """
+    from tokenizers.pre_tokenizers import ByteLevel, Digits, Sequence
+
+    return Sequence([Digits(individual_digits=True), ByteLevel(add_prefix_space=False)])
 
 
 def dequantized(path: Path) -> Any:
