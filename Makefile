@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
 	  "Noria needs Python 3.11 or newer; run: make PYTHON=python3.11 $(MAKECMDGOALS)")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,tune]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev,serve,tune]'
 	@touch $@
 
 demo: $(STAMP) ## ask Noria's own documentation some questions
@@ -49,7 +49,7 @@ bench: $(STAMP) ## every benchmark on the data in NORIA_DATA
 # A fresh environment: what lies in .venv for other reasons is not pinned.
 constraints: ## pin the newest versions that pyproject.toml allows
 	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
-	build/constraints/bin/python -m pip install --quiet '.[dev,tune]'
+	build/constraints/bin/python -m pip install --quiet '.[dev,serve,tune]'
 	head -2 constraints.txt > build/constraints.txt
 	build/constraints/bin/python -m pip freeze --exclude noria --exclude setuptools \
 	  | sed -E 's/\+[a-z0-9.]+$$//' >> build/constraints.txt

@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 from noria.models.adapters import CONFIG, WEIGHTS
 from noria.models.reader import FOLDER, RELEASE
 from noria.store.artifacts import Artifacts, digest_at
+from noria.store.database import url_in
 from noria.store.registry import Registry
 from noria.store.releases import as_json, made
-from noria.store.state import url_in
 from noria.store.versions import Version, version
 from noria.types import Release
 

@@ -28,10 +28,11 @@ from noria.config import Settings
 from noria.models.adapters import export, gguf_of
 from noria.models.cache import default_cache
 from noria.models.gguf import converted, fast, gguf_at
-from noria.models.handover import Engine, Handover, Replaced
+from noria.models.handover import Engine, Handover
 from noria.models.llamacpp import LlamaCpp
 from noria.models.sources import fetch
 from noria.protocols import LLM
+from noria.succession import Replaced
 from noria.types import Message, Sampling
 
 STRENGTH = 0.06  # of the random weights: each adapter answers in its own way

@@ -7,49 +7,21 @@ os.environ.setdefault("LANCE_LOG", "error")
 os.environ.setdefault("RUST_LOG", "error")
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from noria.corpus.columns import Row
-from noria.corpus.index import Recipe
+from indexes import build_index
 from noria.corpus.live import LivePassages
 from noria.models.fake import FakeEncoder
 from noria.store.state import State
 from noria.types import Item
 
+pytest_plugins = ("databases", "served")
 settings.register_profile("noria", deadline=None)
 settings.load_profile("noria")
 
-NOW = datetime(2026, 11, 21, tzinfo=UTC)
 IndexOf = Callable[[Sequence[Item]], LivePassages]
-
-
-def rows_of(items: Sequence[Item], encoder: FakeEncoder) -> list[Row]:
-    vectors = encoder.encode_passages([item.text for item in items])
-    return [
-        Row(item, item.document or item.id, "as it was", item.text, vector)
-        for item, vector in zip(items, vectors, strict=True)
-    ]
-
-
-def build_index(
-    folder: Path, items: Sequence[Item], encoder: FakeEncoder, state: State
-) -> LivePassages:
-    recipe = Recipe(encoder.fingerprint, "by hand")
-    live = LivePassages(folder, state, encoder.fingerprint, encoder.dimension)
-    table = live.table(recipe.table)
-    table.create()
-    rows = rows_of(items, encoder)
-    half = len(rows) // 2  # two commits: a table has several files in life
-    for part in (rows[:half], rows[half:]):
-        if part:
-            table.replace(sorted({row.source for row in part}), part)
-    table.fold()
-    live.switch(recipe, NOW)
-    return live
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from noria.errors import ConfigError, NoriaError
+from noria.store.database import connect
 from noria.store.sqlite import write_ahead
-from noria.store.state import State, connect
+from noria.store.state import State
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 

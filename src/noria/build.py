@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,12 +20,13 @@ PARAGRAPH_END = ("\n\n",)
 MARKS = 64  # tokens that a template puts around a prompt and its answer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from noria.answer.answerer import Answerer
     from noria.corpus.index import PassageTable
     from noria.corpus.ingest import Ingestion
     from noria.corpus.live import LivePassages
+    from noria.corpus.snapshot import Named
     from noria.corpus.split import TokenSplitter
     from noria.entrants import Entrants
     from noria.funnel.funnel import Funnel
@@ -53,7 +54,8 @@ class House:
     @cached_property
     def state(self) -> "State":
         """The SQL store."""
-        from noria.store.state import State, url_in
+        from noria.store.database import url_in
+        from noria.store.state import State
 
         return State(url_in(self.settings.home, self.settings.store.url))
 
@@ -61,11 +63,17 @@ class House:
     def registry(self) -> "Registry":
         """The releases that were made."""
         from noria.store.artifacts import Artifacts
+        from noria.store.database import url_in
         from noria.store.registry import Registry
-        from noria.store.state import url_in
 
         home = self.settings.home
         return Registry(url_in(home, self.settings.store.url), Artifacts(home / "artifacts"))
+
+    def close(self) -> None:
+        """Let go of the database."""
+        for name in ("state", "registry"):
+            if name in self.__dict__:
+                getattr(self, name).close()
 
     @cached_property
     def encoder(self) -> "SentenceEncoder":
@@ -108,6 +116,57 @@ class House:
             )
         path = self._served(source)
         return self._llama(path, fingerprint=digest_of(path))
+
+    def writers_of(
+        self, source: str, versions: "Sequence[Version | None]"
+    ) -> "tuple[LLM, list[LLM], Callable[[], None]]":
+        """The base from ``source``, what writes for each version of it, and how they are closed.
+
+        Adapters are loaded beside one copy of their base; other weights are models of their own.
+        """
+        from noria.models.adapters import export
+        from noria.models.cache import default_cache
+        from noria.models.gguf import gguf_at
+        from noria.models.sources import digest_of, is_endpoint
+
+        for tuned in versions:
+            if tuned is not None:
+                self.stands_on(source, tuned)
+        if is_endpoint(source):
+            base = self.llm_of(source)
+            return base, [base] * len(versions), lambda: None
+        path = self._served(source)
+        adapters = [version.adapter for version in versions if version and version.adapter]
+        weights = gguf_at(self._weights(source))
+        files = [export(adapter, weights, default_cache()) for adapter in adapters]
+        llama = self._llama(path, fingerprint=digest_of(path), adapters=files)
+        opened: list[Any] = [llama]
+        found: list[LLM] = []
+        for version in versions:
+            if version is not None and version.adapter is not None:
+                found.append(llama.with_adapter(adapters.index(version.adapter)))
+            elif version is not None and (version.model or version.weights):
+                opened.append(self._tuned(source, version))
+                found.append(opened[-1])
+            else:
+                found.append(llama)
+
+        def close() -> None:
+            for each in opened:
+                each.close()
+
+        return llama, found, close
+
+    def beside(self, settings: Settings, version: "Version | None") -> "House":
+        """A house of the same home with other settings, which shares what both would make alike."""
+        other = replace(self, settings=settings, version=version)
+        shared = ["state", "registry"]
+        alike = (settings.models.encoder, settings.corpus.passage_tokens)
+        if alike == (self.settings.models.encoder, self.settings.corpus.passage_tokens):
+            shared += ["encoder", "splitter", "passages"]
+        for name in shared:
+            other.__dict__[name] = getattr(self, name)
+        return other
 
     def _llama(self, path: Path, **more: Any) -> "LlamaCpp":
         """llama.cpp with the weights at ``path``."""
@@ -224,6 +283,12 @@ class House:
             self.encoder_of,
         )
 
+    def passages_named(self, ids: "Collection[str]", groups: frozenset[str]) -> "Named":
+        """Live passages by their ids, as a reader in ``groups`` sees them."""
+        from noria.corpus.live import named
+
+        return named(self.settings.home / "passages", self.state, ids, groups)
+
     @cached_property
     def ingestion(self) -> "Ingestion":
         """Brings the passages up to date with files."""
@@ -274,12 +339,16 @@ class House:
     @cached_property
     def answerer(self) -> "Answerer":
         """Answers questions."""
+        return self.answerer_with(self.llm)
+
+    def answerer_with(self, llm: LLM) -> "Answerer":
+        """Answers questions with a model that is loaded already."""
         from noria.answer.answerer import Answerer
 
         answer = self.settings.answer
         return Answerer(
             funnel=self.funnel,
-            llm=self.llm,
+            llm=llm,
             encoder=self.encoder,
             release=self.release,
             sampling=Sampling(max_tokens=answer.max_tokens, stop=PARAGRAPH_END),

@@ -116,6 +116,20 @@ class StoreSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """The HTTP service. Rates and sizes keep one caller from being everybody's trouble."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    queue: int = 64  # requests that wait for a place to be answered in
+    max_body_kb: int = 1024
+    max_seconds: float = 120.0  # of one answer, waiting not counted
+    max_wait_seconds: float = 60.0  # for a place
+    rate: float = 0.0  # requests a minute of a key that names no rate; 0: any number
+    cors: tuple[str, ...] = ()  # origins whose pages may ask from a browser
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that noria.toml can say. ``home`` holds the state."""
 
@@ -126,6 +140,7 @@ class Settings:
     funnel: FunnelsSettings = field(default_factory=FunnelsSettings)
     arms: Mapping[str, ArmSettings] = field(default_factory=dict)
     store: StoreSettings = field(default_factory=StoreSettings)
+    serve: ServeSettings = field(default_factory=ServeSettings)
 
 
 def load(config: Path | None = None, home: Path | None = None) -> Settings:
@@ -234,6 +249,12 @@ def check(settings: Settings) -> None:
         "answer.max_tokens": (settings.answer.max_tokens, 1, 100_000),
         "answer.prompt_tokens": (settings.answer.prompt_tokens, 128, 10_000_000),
         "answer.abstain_below": (settings.answer.abstain_below, 0.0, 1.0),
+        "serve.port": (settings.serve.port, 0, 65_535),
+        "serve.queue": (settings.serve.queue, 0, 100_000),
+        "serve.max_body_kb": (settings.serve.max_body_kb, 1, 1_000_000),
+        "serve.max_seconds": (settings.serve.max_seconds, 0.1, 86_400.0),
+        "serve.max_wait_seconds": (settings.serve.max_wait_seconds, 0.0, 86_400.0),
+        "serve.rate": (settings.serve.rate, 0.0, 1e9),
     }
     for name, arm in settings.arms.items():
         bounds[f"arms.{name}.examples"] = (arm.examples, 0, 100)
@@ -332,4 +353,14 @@ TEMPLATE = f"""\
 
 [store]
 # url = ""                         # empty: SQLite in the home folder; or postgresql+psycopg://…
+
+[serve]
+# host = "127.0.0.1"               # another one needs keys: noria keys add
+# port = 8000
+# queue = 64                       # requests that wait for a place
+# max_body_kb = 1024
+# max_seconds = 120                # of one answer
+# max_wait_seconds = 60            # for a place
+# rate = 0                         # requests a minute of a key; 0: any number
+# cors = []                        # origins whose pages may ask: ["https://app.example.com"]
 """

@@ -131,6 +131,8 @@ class Answer:
     ``grounded``: how far the answer rests on the retrieved passages, 0 to 1.
     ``confidence``: 0 to 1, how probably the documents answer the question (docs/answers.md).
     ``release``: id of what answered; ``index_version``: which state of the documents it read.
+    ``passages``: what stood in the prompt. ``prompt_tokens`` and ``completion_tokens`` are sums of
+    all prompts that it took.
     """
 
     id: str
@@ -142,6 +144,10 @@ class Answer:
     release: str
     index_version: str
     timings: Mapping[str, float] = field(default_factory=dict)
+    passages: tuple[Item, ...] = ()
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    finish: Literal["stop", "length"] = "stop"
 
 
 Role = Literal["system", "user", "assistant"]
@@ -229,3 +235,126 @@ class Release:
     def objective(self) -> str:
         """What it was tuned for; empty where it was not."""
         return str(self.recipe.get("objective", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened: an answer that was given, a click, a view, a purchase.
+
+    An answer's event has the answer's id, kind ``answer``, its question as ``query`` and what it
+    read as ``payload``. ``propensity``: how probably ``item`` was shown at ``position``.
+    """
+
+    id: str
+    at: datetime
+    tenant: str
+    user: str | None
+    kind: str
+    release: str | None = None
+    query: str | None = None
+    item: str | None = None
+    position: int | None = None
+    propensity: float | None = None
+    value: float | None = None
+    payload: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What somebody thinks of an answer.
+
+    ``kind``: thumb (``value`` 1 or -1), correction (``text``: what it should have said), ranking
+    (``ranking``: ids of answers, best first), comment (``text``), copied or asked-again.
+    """
+
+    id: str
+    at: datetime
+    tenant: str
+    user: str | None
+    answer: str
+    kind: str
+    value: float | None = None
+    text: str | None = None
+    ranking: tuple[str, ...] = ()
+    release: str | None = None
+
+
+Verdict = Literal["right", "wrong", "unanswerable"]  # of an answer, by a reviewer
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a reviewer found of an answer, once for each of both; the last one counts.
+
+    ``verdict``: ``unanswerable`` where the documents do not answer the question, so that to
+    abstain is right. ``text``: what it should have said. ``passages``: ids of those that support
+    that.
+    """
+
+    answer: str
+    at: datetime
+    tenant: str
+    reviewer: str
+    verdict: Verdict
+    text: str | None = None
+    intent: str | None = None
+    passages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """Who was to be answered by what; written before the answer was.
+
+    ``unit``: whom the experiment keeps to one release. ``fallback``: another release answered than
+    the one that was drawn. ``outcome`` and ``seconds`` are known when the answer has ended.
+    """
+
+    answer: str
+    at: datetime
+    experiment: str
+    unit: str
+    release: str
+    fallback: bool = False
+    outcome: str | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Releases that are tried beside the live one.
+
+    ``steps``: who gets which, as a ``Split`` has it; ``salt`` draws the users. ``stage`` counts
+    from 0; at each one statistics begin anew. ``plan``: what was settled for its decisions, as
+    JSON has it; empty where people decide.
+    """
+
+    experiment: str
+    kind: Literal["canary", "ab", "shadow"]
+    steps: tuple[tuple[str, float], ...]
+    salt: str
+    since: datetime
+    stage: int = 0
+    plan: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """Those that are tried, each once."""
+        return tuple(dict.fromkeys(release for release, _ in self.steps if release != "live"))
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """Which releases answer: all users by ``live``, but for those of a trial.
+
+    ``previous``: what was live before, and is gone back to.
+    """
+
+    live: str
+    previous: str | None = None
+    trial: Trial | None = None
+
+    @property
+    def releases(self) -> tuple[str, ...]:
+        """All that may answer, or be gone back to, each once."""
+        tried = self.trial.releases if self.trial else ()
+        return tuple(dict.fromkeys([self.live, *tried, *filter(None, [self.previous])]))

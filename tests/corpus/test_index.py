@@ -35,6 +35,17 @@ def seen(table: PassageTable, **query) -> list[str]:
     return sorted(p.item.id for p in snapshot.passages(hits.rows))
 
 
+def test_passages_are_found_by_their_ids_as_far_as_a_reader_may_see(table) -> None:
+    table.append([row("a"), row("b", "/hr", groups=frozenset({"hr"})), row("c", "/nobody")])
+    table._table.update(where="id = 'c'", values_sql={"groups": "array_remove(groups, '')"})
+    ids = ["a", "b", "c", "gone"]
+    outside = table.snapshot().named(ids, frozenset())
+    assert (list(outside.seen), outside.hidden) == (["a"], {"b", "c"})
+    inside = table.snapshot().named(ids, frozenset({"hr"}))
+    assert (sorted(inside.seen), inside.hidden) == (["a", "b"], {"c"})
+    assert inside.seen["b"].text == "water wheel"
+
+
 def test_what_was_written_is_read_back(table) -> None:
     item = Item("p1", "the wheel", "docs/a.pdf", 3, 12, ("Guide", "Wheels"), 7,
                 {"lang": "en", "year": 2026, "draft": False, "share": 0.5},

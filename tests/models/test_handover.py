@@ -148,7 +148,7 @@ def test_the_last_request_may_end_as_the_switch_is_made(
         next(readings)()
         return 0.0
 
-    monkeypatch.setattr("noria.models.handover.time.perf_counter", perf_counter)
+    monkeypatch.setattr("noria.succession.time.perf_counter", perf_counter)
     llm.replace(lambda: Named("new").engine, WARM)
     assert next(readings, None) is None
     assert old.closed == 1

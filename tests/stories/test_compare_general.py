@@ -12,9 +12,9 @@ import pytest
 from noria import build, cli
 from noria.models.fake import FakeScorer
 from noria.store.artifacts import Artifacts
+from noria.store.database import url_in
 from noria.store.registry import Registry
 from noria.store.releases import made
-from noria.store.state import url_in
 from noria.store.versions import Version
 from noria.types import Likelihood, Release
 

@@ -5,6 +5,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 
+from noria.answer.condense import condensed
 from noria.answer.confidence import signals
 from noria.answer.grounding import Grounding, ground
 from noria.answer.prompt import SHOWN_TASK, TASK, build, harmless
@@ -20,6 +21,8 @@ REFUSAL = re.compile(
     r"not|i (?:cannot|can't|could not) (?:answer|find))",
     re.IGNORECASE,
 )
+# How refusals begin, and after how many characters they have shown themselves.
+OPENINGS, UNDECIDED = ("sorry", "i ", "the passage", "these passage"), 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,21 +78,31 @@ class Answerer:
     def stream(self, query: Query) -> Generator[str, None, Answer]:
         """Yield the answer as it is written; return it checked.
 
-        What was yielded is a draft: the answer that is returned may abstain instead.
+        What was yielded is a draft: the answer that is returned may abstain instead. Where the
+        model says that it does not know, nothing is yielded.
         """
         asked = self.prepare(query)
         if asked.chat is None:
             return self.finish(asked, None)
         started = perf_counter()
-        written = yield from self.llm.stream(asked.chat, self.sampling)
+        written = yield from held(self.llm.stream(asked.chat, self.sampling))
+        spent = [written]
         while (following := self.following(asked, written)) and following.chat:
             asked = following
-            written = yield from self.llm.stream(following.chat, self.sampling)
-        return self.finish(asked.after(generate=perf_counter() - started), written)
+            written = yield from held(self.llm.stream(following.chat, self.sampling))
+            spent.append(written)
+        answer = self.finish(asked.after(generate=perf_counter() - started), written)
+        return replace(
+            answer,
+            prompt_tokens=sum(each.prompt_tokens for each in spent),
+            completion_tokens=sum(each.completion_tokens for each in spent),
+            finish="stop" if answer.abstained else written.finish,
+        )
 
     def prepare(self, query: Query) -> Asked:
         """Find passages for ``query`` and put the prompt together; the model is not asked yet."""
-        slate = self.funnel.search(query)
+        searched = condensed(query.text, query.history)
+        slate = self.funnel.search(replace(query, text=searched))
         asked = Asked(query, slate, timings={f"search.{k}": v for k, v in slate.timings.items()})
         return self._shown(asked) if slate.candidates else asked
 
@@ -128,7 +141,8 @@ class Answerer:
         text = tidy(written.text)
         language = self._language(asked.shown)
         grounding = ground(asked.query.text, text, asked.shown, self.encoder, language)
-        confidence = self._confidence(asked.query, asked.slate, grounding, language)
+        # a follow-up's own words say little of what is asked
+        confidence = self._confidence(asked.slate.query, asked.slate, grounding, language)
         asked = asked.after(ground=perf_counter() - started)
         if refused(text) or confidence < self.abstain_below:
             return self._abstain(asked, confidence, grounding.share)
@@ -142,6 +156,7 @@ class Answerer:
             release=self.release,
             index_version=asked.slate.version,
             timings=asked.timings,
+            passages=tuple(c.item for c in asked.shown),
         )
 
     def room(self) -> int:
@@ -174,7 +189,43 @@ class Answerer:
             release=self.release,
             index_version=asked.slate.version,
             timings=asked.timings,
+            passages=tuple(c.item for c in asked.shown),
         )
+
+
+def held(writing: Generator[str, None, Completion]) -> Generator[str, None, Completion]:
+    """What is written, but nothing of what may still be, or is, a refusal.
+
+    Another passage may answer the question yet, and nobody can take back what was told.
+    """
+    waiting, told = "", False
+    try:
+        while True:
+            try:
+                waiting += next(writing)
+            except StopIteration as end:
+                written: Completion = end.value
+                break
+            if told or not may_refuse(waiting):
+                yield waiting
+                waiting, told = "", True
+    finally:
+        writing.close()
+    if waiting and not refused(tidy(written.text)):
+        yield waiting
+    return written
+
+
+def may_refuse(beginning: str) -> bool:
+    """Whether a text that begins so may turn out to be a refusal.
+
+    >>> may_refuse("I do"), may_refuse("The pass"), may_refuse("The wheel")
+    (True, True, False)
+    """
+    said = re.sub(r"^\W+", "", beginning).lower()
+    return len(said) < UNDECIDED and any(
+        said.startswith(opening) or opening.startswith(said) for opening in OPENINGS
+    )
 
 
 def refused(text: str) -> bool:

@@ -7,12 +7,18 @@ import typer
 from noria.cli import (
     compare,
     data,
+    dataset,
+    deploy,
     documents,
+    feedback,
+    keys,
     measure,
     models,
     quantize,
     releases,
+    serve,
     start,
+    status,
     synthesize,
     tune,
 )
@@ -31,8 +37,16 @@ app.command()(compare.compare)
 app.command()(synthesize.synthesize)
 app.command()(tune.tune)
 app.command()(quantize.quantize)
+app.command()(serve.serve)
+app.command()(status.status)
 app.add_typer(data.app, name="data")
+app.add_typer(feedback.app, name="feedback")
+app.command()(feedback.forget)
+data.app.command("build")(dataset.build)
 app.add_typer(releases.app, name="releases")
+app.add_typer(keys.app, name="keys")
+for change in (deploy.promote, deploy.rollback, deploy.canary, deploy.history):
+    releases.app.command()(change)
 measure.app.command("report")(compare.report)
 app.add_typer(models.app, name="models")
 app.add_typer(measure.app, name="evaluate")

@@ -1,4 +1,4 @@
-"""The commands of the data room: ``data check``."""
+"""``noria data check``; ``data build`` stands in ``dataset``."""
 
 import os
 from collections.abc import Callable
@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Look at training data, and prepare them."
 )
-
-
-@app.callback()
-def data() -> None:
-    """Keeps ``check`` a command of its own while it is the only one."""
 
 
 @app.command("check")

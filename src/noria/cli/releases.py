@@ -140,8 +140,8 @@ def releases_mirror(
 def registry(config: Path | None, home: Path | None) -> "Iterator[Registry]":
     """The registry of the settings, for as long as the block runs."""
     from noria.store.artifacts import Artifacts
+    from noria.store.database import url_in
     from noria.store.registry import Registry
-    from noria.store.state import url_in
 
     settings = house(config, home).settings
     at = Registry(url_in(settings.home, settings.store.url), Artifacts(settings.home / "artifacts"))

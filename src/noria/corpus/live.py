@@ -1,13 +1,13 @@
 """Which passage table is read: one row of the SQL store, written last."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from noria.corpus.index import KEEP, DocumentState, PassageTable, Recipe, table_names
-from noria.corpus.snapshot import Snapshot
+from noria.corpus.snapshot import Named, Snapshot
 from noria.errors import IndexStoreError
 from noria.protocols import Encoder
 from noria.store.state import State
@@ -133,3 +133,14 @@ class LivePassages:
         for name in table_names(self.folder):
             if name not in kept:
                 self.table(name).drop()
+
+
+def named(folder: Path, state: State, ids: Collection[str], groups: frozenset[str]) -> Named:
+    """Live passages by their ids, as a reader in ``groups`` sees them; needs no encoder.
+
+    Before the first ingestion all of them are gone.
+    """
+    row = state.live(ROW)
+    if row is None or not ids:
+        return Named()
+    return PassageTable(folder, str(row["table"]), 0).snapshot().named(ids, groups)

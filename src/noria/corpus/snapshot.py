@@ -1,11 +1,18 @@
 """One version of a passage table, to search in; it stays what it is while writers go on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from noria.corpus.columns import ITEM_COLUMNS, PASSAGE_COLUMNS, to_item, vector_matrix, visible
+from noria.corpus.columns import (
+    ITEM_COLUMNS,
+    PASSAGE_COLUMNS,
+    one_of,
+    to_item,
+    vector_matrix,
+    visible,
+)
 from noria.types import Item, Query
 from noria.words import query_terms
 
@@ -22,6 +29,7 @@ PROBES = 64  # parts of the vector index that a search looks into: docs/benchmar
 REFINE = 2  # times k passages that are compared as they are, after a search by their codes
 READERS = 256  # distinct groups and fields whose visible passages are remembered
 KEPT = 20_000  # passages of a version kept in memory: some 80 MB
+NAMED = 1000  # ids that a condition names
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +48,17 @@ class Passage:
     searched: str
     language: str
     vector: "NDArray[np.float32]"
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Passages that were asked for by their ids; those in neither are gone.
+
+    ``seen``: what the reader may see. ``hidden``: ids of those that are there for others.
+    """
+
+    seen: Mapping[str, Item] = field(default_factory=dict)
+    hidden: frozenset[str] = frozenset()
 
 
 class Snapshot:
@@ -100,6 +119,21 @@ class Snapshot:
         else:
             kept.update(fetched)
         return tuple(fetched[row] if row in fetched else kept[row] for row in rows.tolist())
+
+    def named(self, ids: Collection[str], groups: frozenset[str]) -> Named:
+        """The passages with these ids, as a reader in ``groups`` sees them."""
+        wanted = sorted(set(ids))
+        may_see = visible(Query("", groups=groups))
+        seen: dict[str, Item] = {}
+        there: set[str] = set()
+        for start in range(0, len(wanted), NAMED):
+            where = one_of("id", wanted[start : start + NAMED])
+            found = self._table.search().where(where).select(["id"]).to_arrow()
+            there.update(found["id"].to_pylist())
+            # the store decides, as it does for a search
+            shown = self._table.search().where(f"{where} AND {may_see}").select(ITEM_COLUMNS)
+            seen.update((row["id"], to_item(row)) for row in shown.to_arrow().to_pylist())
+        return Named(seen, frozenset(there - seen.keys()))
 
     def _nearest(self, vector: "NDArray[np.float32]", query: Query, k: int) -> Hits:
         """``dense`` in memory: a product of a few MB is quicker than a call to the store."""

@@ -1,17 +1,12 @@
-"""A model that can be replaced while requests run.
+"""A model that can be replaced while requests run."""
 
-The new one is loaded and warmed beside the old, then takes every request that begins. Requests that
-run end with the model that they began with; when the last has ended, the old one is closed.
-"""
-
-import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from noria.errors import ModelError
 from noria.protocols import LLM
+from noria.succession import ClosedError, Replaced, Succession
 from noria.types import Completion, Prompt, Sampling
 
 
@@ -23,30 +18,6 @@ class Engine:
     close: Callable[[], object]
 
 
-@dataclass(frozen=True, slots=True)
-class Replaced:
-    """Seconds to load and warm the new model, and to switch to it."""
-
-    warming: float
-    switching: float
-
-
-class _Tenure:
-    """The time of one engine: how many requests it runs, and whether others come."""
-
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
-        self.running, self.over, self.closing = 0, False, False
-        self.closed = threading.Event()
-
-    def close(self) -> None:
-        """Close the engine; whoever waits is told, also of an engine that failed to."""
-        try:
-            self.engine.close()
-        finally:
-            self.closed.set()
-
-
 class Handover:
     """An LLM whose model can be replaced; closing it ends the requests' supply, not the requests.
 
@@ -55,19 +26,19 @@ class Handover:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._tenure: _Tenure | None = _Tenure(engine)
-        self._lock = threading.Lock()
-        self._replacing = threading.Lock()  # one after the other: the last one asked for stays
+        self._engines = Succession(engine)
 
     @property
     def fingerprint(self) -> str:
         """Digest of what answers now."""
-        return self._now().engine.llm.fingerprint
+        with closed_told():
+            return self._engines.now().llm.fingerprint
 
     @property
     def context(self) -> int:
         """Tokens of window."""
-        return self._now().engine.llm.context
+        with closed_told():
+            return self._engines.now().llm.context
 
     def count(self, text: str) -> int:
         """Number of tokens in ``text``."""
@@ -95,15 +66,8 @@ class Handover:
 
         Raises ModelError when this was closed.
         """
-        with self._lock:
-            tenure = self._now()
-            tenure.running += 1
-        try:
-            yield tenure.engine.llm
-        finally:
-            with self._lock:
-                tenure.running -= 1
-            self._settle(tenure)
+        with closed_told(), self._engines.pinned() as engine:
+            yield engine.llm
 
     def replace(
         self, make: Callable[[], Engine], warm: Sequence[Prompt], seconds: float | None = None
@@ -111,49 +75,25 @@ class Handover:
         """Load another model with ``make``, let it read ``warm``, and switch to it.
 
         ``warm``: prompts like those to come; two or more also load what writes batches. Waits at
-        most ``seconds`` for the old model's last request (0: not at all, None: to its end); it is
-        closed when that ends, whether somebody waits or not. If ``make`` or warming fails, the
-        error is raised and the old model goes on.
+        most ``seconds`` for the old model's last request (0: not at all, None: to its end). If
+        ``make`` or warming fails, the error is raised and the old model goes on.
         """
-        with self._replacing:
-            self._now()  # for a closed one nothing is loaded
-            start = time.perf_counter()
-            new = make()
-            try:
-                new.llm.batch(warm, Sampling(max_tokens=1))
-                warmed = time.perf_counter()
-                old = self._switch(_Tenure(new))
-            except BaseException:
-                new.close()
-                raise
-            switched = time.perf_counter()
-        self._settle(old)
-        old.closed.wait(seconds)
-        return Replaced(warmed - start, switched - warmed)
+
+        def read(engine: Engine) -> None:
+            engine.llm.batch(warm, Sampling(max_tokens=1))
+
+        with closed_told():
+            return self._engines.replace(make, read, seconds)
 
     def close(self) -> None:
         """Take no more requests; the model is closed when the last has ended. Twice is fine."""
-        with self._replacing:
-            if self._tenure is not None:
-                self._settle(self._switch(None))
+        self._engines.close()
 
-    def _switch(self, new: _Tenure | None) -> _Tenure:
-        """Let ``new`` take the requests that begin from now on; the one that took them before."""
-        with self._lock:
-            old, self._tenure = self._now(), new
-            old.over = True
-            return old
 
-    def _settle(self, tenure: _Tenure) -> None:
-        """Close an engine whose time is over and that runs nothing, once."""
-        with self._lock:
-            last = tenure.over and tenure.running == 0 and not tenure.closing
-            tenure.closing |= last
-        if last:
-            tenure.close()
-
-    def _now(self) -> _Tenure:
-        tenure = self._tenure
-        if tenure is None:
-            raise ModelError("this model was closed; make a new one")
-        return tenure
+@contextmanager
+def closed_told() -> Iterator[None]:
+    """Says what is wrong where a closed model was asked."""
+    try:
+        yield
+    except ClosedError:
+        raise ModelError("this model was closed; make a new one") from None

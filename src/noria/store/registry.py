@@ -9,38 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
-from sqlalchemy import Column, Connection, DateTime, MetaData, String, Table, Text, insert, select
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from noria.errors import NoriaError, UsageError
 from noria.store.artifacts import Artifacts
+from noria.store.database import opened
 from noria.store.releases import Run, as_json, from_json, run_as_json, run_from_json
-from noria.store.state import opened
+from noria.store.schema import releases, runs
 from noria.types import Kind, Release
 
 NAMED = 5  # releases that an error names
 PREFIX = re.compile(r"[abder][0-9a-f]{0,16}")
-
-metadata = MetaData()
-
-# ``at`` is kept as UTC. ``record`` holds the rest, as ``as_json`` spells it.
-releases = Table(
-    "releases",
-    metadata,
-    Column("id", String(20), primary_key=True),
-    Column("kind", String(20), nullable=False),
-    Column("objective", String(100), nullable=False),
-    Column("at", DateTime(timezone=True), nullable=False),
-    Column("record", Text, nullable=False),
-)
-
-# How each was trained: curves and environment, for people and for the mirror.
-runs = Table(
-    "runs",
-    metadata,
-    Column("release", String(20), primary_key=True),
-    Column("record", Text, nullable=False),
-)
 
 
 class Registry:
@@ -48,7 +28,7 @@ class Registry:
 
     def __init__(self, url: str, artifacts: Artifacts) -> None:
         self.artifacts = artifacts
-        self._engine = opened(url, metadata)
+        self._engine = opened(url)
 
     def add(self, release: Release, run: Run | None = None) -> Release:
         """Register a release whose stored parts are artifacts; what is registered is returned.

@@ -1,0 +1,88 @@
+"""``noria serve``: the HTTP service, until it is told to end."""
+
+import logging
+import signal
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Annotated
+
+import typer
+
+from noria.cli.options import Config, Debug, Home, complain, house, progress
+from noria.errors import MissingExtraError, UsageError
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+GRACE = 30  # seconds for answers that are being written when the service is told to end
+
+
+def serve(
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen at.")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65_535, help="Port to listen at.")
+    ] = None,
+    open_to_all: Annotated[
+        bool,
+        typer.Option("--without-keys", help="Let anybody ask who reaches another than this host."),
+    ] = False,
+    config: Config = None,
+    home: Home = None,
+    debug: Debug = False,
+) -> None:
+    """Answer over HTTP, as OpenAI's clients ask; Ctrl-C or SIGTERM ends it."""
+    try:
+        import uvicorn
+
+        from noria.serve.app import create_app
+        from noria.serve.auth import Keys, Rates
+        from noria.serve.overseer import Overseer
+        from noria.serve.service import Service
+        from noria.serve.standing import Standing
+    except ImportError as error:
+        raise MissingExtraError(error.name or "fastapi", "serve") from None
+    from noria.shipyard import ReleaseYard, begun
+    from noria.store.database import opened, url_in
+    from noria.store.journal import Journal
+    from noria.store.rollouts import Rollouts
+
+    with progress() as tell:
+        at = house(config, home, tell)
+        settings = at.settings.serve
+        address = host or settings.host
+        engine = opened(url_in(at.settings.home, at.settings.store.url))
+        keys = Keys(engine, monotonic)
+        if address not in LOOPBACK and not keys.any() and not open_to_all:
+            raise UsageError(
+                f"{address} can be reached from other machines, and there are no keys: anybody "
+                "could ask; make one with: noria keys add TENANT"
+            )
+        yard, rollouts = ReleaseYard(at), Rollouts(engine)
+        first = begun(yard, rollouts, datetime.now(UTC))
+        standing = Standing(rollouts, yard, first)
+    journal = Journal(engine)
+    service = Service(
+        standing=standing,
+        journal=journal,
+        keys=keys,
+        rates=Rates(monotonic),
+        settings=settings,
+        places=at.settings.models.parallel,
+        now=lambda: datetime.now(UTC),
+    )
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("noria").setLevel(logging.INFO)  # others would log what users wrote
+    complain(f"serving {first.live} at http://{address}:{port or settings.port}; Ctrl-C ends it")
+    # uvicorn drains, and then lets the signal end the process: that is no failure
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with closing(Overseer(rollouts, journal, service.now)):
+        uvicorn.run(
+            create_app(service),
+            host=address,
+            port=settings.port if port is None else port,
+            log_level="warning",
+            access_log=False,
+            timeout_graceful_shutdown=GRACE,
+            timeout_keep_alive=30,
+            server_header=False,
+        )

@@ -1,0 +1,1 @@
+"""What people think of answers: looked through, asked for, and made into examples."""

@@ -1,0 +1,217 @@
+"""Looks at what a trial has shown so far, and does what the statistics say.
+
+Rows in, one decision and the state that follows from it out; ``overseen`` alone writes. May be
+called as often as one likes, by several processes: who is slower changes nothing.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from noria.errors import BusyError
+from noria.loop.assign import CANARY, LIVE, Split
+from noria.loop.decide import Decision, decide
+from noria.loop.deploy import ended, promoted, widened
+from noria.loop.ledger import QUALITY, Entry, Ledger, Outcome, read
+from noria.loop.plan import LEAST, SHARES, Plan
+from noria.loop.sequential.guardrail import too_slow
+from noria.store.journal import Journal
+from noria.store.rollouts import Rollouts
+from noria.types import Exposure, Feedback, Rollout, Trial
+
+# how an answer ended -> the guardrail that it failed
+FAILURES = {
+    "error": "errors",
+    "timeout": "timeouts",
+    "empty": "empty or ungrounded",
+    "ungrounded": "empty or ungrounded",
+}
+SLOW = "slow"
+PACED = 1000  # answers by which the live release's pace is told
+GROWN = 1.1  # a stage that holds is noted again when so many times as many units were seen
+
+
+@dataclass(frozen=True, slots=True)
+class Ramp:
+    """What was settled when a trial began.
+
+    ``gain``: a gate has measured that the release is worth having. ``slow_after``: seconds from
+    which on an answer fails the guardrail "slow"; None where the live release's pace was not known.
+    ``days``: how long a stage may take. ``by_hand``: the share is somebody's choice, so that only
+    harm is acted on.
+    """
+
+    shares: tuple[float, ...] = SHARES
+    margin: float = 0.03
+    least: int = LEAST
+    most: int = 20_000
+    gain: bool = False
+    slow_after: float | None = None
+    days: float = 14.0
+    by_hand: bool = False
+
+    def plan(self, rivals: int) -> Plan:
+        """The statistics' view of it."""
+        return Plan(
+            self.shares, margin=self.margin, least=self.least, most=self.most, rivals=rivals
+        )
+
+
+def ramp_of(trial: Trial) -> Ramp:
+    """What was settled for a trial; one begun by hand has its share as its only stage."""
+    if not trial.plan:
+        share = Split(trial.steps).beside_live(trial.releases[0])
+        return Ramp(shares=(min(share, 0.99),), by_hand=True)
+    return Ramp(**{**trial.plan, "shares": tuple(trial.plan["shares"])})
+
+
+def settled(ramp: Ramp) -> Mapping[str, Any]:
+    """A ramp as it is kept with its trial."""
+    return {**asdict(ramp), "shares": list(ramp.shares)}
+
+
+def overseen(rows: Rollouts, journal: Journal, now: datetime) -> tuple[Decision, Rollout] | None:
+    """Decide on what is being tried, do it, and write it down; None where nothing is tried.
+
+    A decision to hold is written down when a stage begins, and each time a tenth more was seen.
+    None, too, where another process was quicker.
+    """
+    before = rows.now()
+    if before is None or before.trial is None:
+        return None
+    trial = before.trial
+    exposures, judged = journal.exposed(trial.experiment)
+    for release in trial.releases:
+        found = decision(trial, release, before.live, exposures, judged, now)
+        action, after = followed(before, release, found, now)
+        last = rows.history(1)
+        if action == "hold" and last and noted(last[0].action, last[0].reason, found.units):
+            continue
+        try:
+            rows.change(before, after, action, release, told(found), now)
+        except BusyError:
+            return None
+        return found, after
+    return found, before
+
+
+def decision(
+    trial: Trial,
+    release: str,
+    live: str,
+    exposures: Iterable[Exposure],
+    judged: Iterable[Feedback],
+    now: datetime,
+) -> Decision:
+    """What the rows of this stage say of one release that is tried."""
+    ramp = ramp_of(trial)
+    ledger = ledger_of(trial.since, release, live, exposures, judged, ramp.slow_after)
+    overdue = now - trial.since > timedelta(days=ramp.days)
+    plan = ramp.plan(len(trial.releases))
+    stage = min(trial.stage, len(plan.shares) - 1)
+    return decide(plan, stage, ledger, gain=ramp.gain, overdue=overdue)
+
+
+def followed(before: Rollout, release: str, found: Decision, now: datetime) -> tuple[str, Rollout]:
+    """What is done on a decision, and the state that comes of it.
+
+    Of a trial begun by hand only harm is acted on: whoever chose the share chooses the next.
+    """
+    by_hand = before.trial is not None and ramp_of(before.trial).by_hand
+    if found.kind == "rollback":
+        return "rollback", ended(before, release)
+    if found.kind == "hold" or by_hand:
+        return "hold", before
+    if found.kind == "inconclusive":
+        return "inconclusive", ended(before, release)
+    if found.kind == "widen":
+        return "widen", widened(before, release, found.to, now)
+    return "promote", promoted(before, release)
+
+
+def ledger_of(
+    since: datetime,
+    release: str,
+    live: str,
+    exposures: Iterable[Exposure],
+    judged: Iterable[Feedback],
+    slow_after: float | None = None,
+) -> Ledger:
+    """The ledger of a stage that began at ``since``.
+
+    Whom another release answered, since the one that was drawn was not there, failed by error, and
+    what they think of the other is not counted. Who met both releases, in the moment in which a
+    stage began and the servers had not all heard of it, is left out.
+    """
+    arms = {release: CANARY, live: LIVE}
+    rows = [row for row in exposures if row.at >= since and row.release in arms]
+    met: dict[str, set[str]] = {}
+    for row in rows:
+        met.setdefault(row.unit, set()).add(row.release)
+    rows = [row for row in rows if len(met[row.unit]) == 1]
+    entries = [Entry(row.unit, arms[row.release], row.at) for row in rows]
+    outcomes = [
+        Outcome(row.unit, arms[row.release], kind, False, row.at)
+        for row in rows
+        for kind in failures(row, slow_after)
+    ]
+    by_answer = {row.answer: row for row in rows if not row.fallback}
+    outcomes += [
+        Outcome(shown.unit, arms[shown.release], QUALITY, good, each.at)
+        for each in judged
+        if (shown := by_answer.get(each.answer)) and (good := opinion(each)) is not None
+    ]
+    return read(entries, outcomes)
+
+
+def slow_after(journal: Journal, live: str) -> float | None:
+    """From how many seconds on an answer is slow, by the last ones of the live release.
+
+    None where they are too few to tell.
+    """
+    seconds = [float(event.payload["seconds"]) for event in journal.answers(live, PACED)]
+    if len(seconds) < PACED // 10:
+        return None
+    return too_slow(sorted(seconds)[math.ceil(0.95 * len(seconds)) - 1])
+
+
+def failures(row: Exposure, slow_after: float | None) -> Sequence[str]:
+    """The guardrails that an answer failed."""
+    if row.fallback:
+        return ["errors"]
+    found = [FAILURES[row.outcome]] if row.outcome in FAILURES else []
+    if slow_after is not None and row.seconds is not None and row.seconds > slow_after:
+        found.append(SLOW)
+    return found
+
+
+def opinion(judged: Feedback) -> bool | None:
+    """Whether somebody found an answer good; None where a judgement does not say.
+
+    >>> from datetime import UTC
+    >>> thumb = Feedback("f", datetime(2026, 1, 1, tzinfo=UTC), "t", "ada", "a", "thumb", 1.0)
+    >>> opinion(thumb)
+    True
+    """
+    if judged.kind == "thumb" and judged.value is not None:
+        return judged.value > 0
+    return False if judged.kind == "correction" else None
+
+
+def noted(action: str, reason: Mapping[str, Any], units: int) -> bool:
+    """Whether the last note says already what would be noted now."""
+    return action == "hold" and units < GROWN * max(float(reason.get("units", 0)), 1.0)
+
+
+def told(found: Decision) -> dict[str, Any]:
+    """A decision with all its numbers, as JSON has them: what is not known is null."""
+
+    def plain(value: Any) -> Any:
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    checks = [
+        {name: plain(value) for name, value in asdict(check).items()} for check in found.checks
+    ]
+    return {**asdict(found), "checks": checks, "by": "the statistics"}

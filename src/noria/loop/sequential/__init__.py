@@ -1,0 +1,1 @@
+"""Statistics that stay valid however often one looks, one module each."""

@@ -1,0 +1,1 @@
+"""The HTTP service: who asks, which release answers, what is kept of it."""

@@ -1,0 +1,103 @@
+"""``/v1/chat/completions``: whole, or as server-sent events."""
+
+import json
+from collections.abc import AsyncIterator
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Response
+from fastapi.responses import JSONResponse, StreamingResponse
+
+from noria.serve import bodies
+from noria.serve.bodies import ChatBody
+from noria.serve.conversation import Wanted, outcome_of
+from noria.serve.entry import Asks
+from noria.serve.refusals import told
+from noria.serve.route import BASE
+from noria.serve.service import Service
+from noria.types import Answer
+
+FLUSH = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # no proxy may wait for more
+
+
+def routes(service: Service) -> APIRouter:
+    """The endpoint of chats."""
+    router = APIRouter()
+
+    @router.post("/v1/chat/completions")
+    async def chat(given: ChatBody, caller: Asks) -> Response:
+        """Answer the last message from the documents, as the releases that are live do."""
+        id, began = f"a-{uuid4().hex}", perf_counter()
+        writing = service.answer(id, wanted_of(given), given.model, caller)
+        response = bodies.ChatResponse(id, given.model, int(service.now().timestamp()))
+        if given.stream:
+            first = await anext(writing)  # before the status is told: errors keep theirs
+            spent = perf_counter() - began
+            counted = bool((given.stream_options or {}).get("include_usage"))
+            chunks = streamed(service, writing, first, response, counted, spent)
+            return StreamingResponse(chunks, media_type="text/event-stream", headers=FLUSH)
+        text, answer = await gathered(writing)
+        service.observed.answered(answer, outcome_of(answer), None)
+        said = answer.text if answer.release != BASE else text
+        return JSONResponse(response.whole(answer, said))
+
+    return router
+
+
+async def gathered(writing: AsyncIterator[str | Answer]) -> tuple[str, Answer]:
+    """All pieces together, and the answer."""
+    text = ""
+    async for piece in writing:
+        if isinstance(piece, Answer):
+            return text, piece
+        text += piece
+    raise AssertionError("a service gives an answer, or raises")
+
+
+def wanted_of(given: ChatBody) -> Wanted:
+    """What a chat's body asks for."""
+    return Wanted(
+        messages=given.chat(),
+        user=given.user,
+        groups=None if given.noria.groups is None else frozenset(given.noria.groups),
+        fields=given.noria.fields,
+        max_tokens=given.max_completion_tokens or given.max_tokens,
+        temperature=given.temperature,
+        stop=given.stops,
+        seed=given.seed,
+    )
+
+
+async def streamed(
+    service: Service,
+    writing: AsyncIterator[str | Answer],
+    first: str | Answer,
+    response: bodies.ChatResponse,
+    counted: bool,
+    seconds: float,
+) -> AsyncIterator[str]:
+    """Server-sent events: a role, pieces, the end with what is Noria's own, and how much it was.
+
+    ``seconds``: what the first piece took.
+    """
+    yield event(response.chunk({"role": "assistant", "content": ""}))
+    piece: str | Answer = first
+    try:
+        while not isinstance(piece, Answer):
+            yield event(response.chunk({"content": piece}))
+            piece = await anext(writing)
+    except Exception as error:  # the status was told: the error is the last event
+        _, content, _ = told(error)
+        yield event(content)
+        return
+    service.observed.answered(piece, outcome_of(piece), seconds)
+    yield event(response.chunk({}, piece.finish, noria=bodies.own(piece)))
+    if counted:
+        yield event(response.chunk(None, usage=bodies.usage(piece)))
+    yield "data: [DONE]\n\n"
+
+
+def event(content: dict[str, Any]) -> str:
+    """One server-sent event."""
+    return f"data: {json.dumps(content, ensure_ascii=False)}\n\n"

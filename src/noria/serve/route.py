@@ -1,0 +1,68 @@
+"""Which release answers a request: the one that it names, or the one that its user is drawn to."""
+
+import hashlib
+from collections.abc import Container
+from dataclasses import dataclass
+
+from noria.errors import UsageError
+from noria.loop.assign import LIVE, Experiment, Split, place
+from noria.types import Rollout
+
+ROUTED = "noria"  # the model's name that lets Noria choose
+BASE = "base"
+NAMED = 3  # releases that an error names
+
+
+class UnknownModelError(UsageError):
+    """A model that is not served here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """The release that answers. ``experiment`` is empty where there is none.
+
+    ``meant``: the release that was drawn; another answers where that one is not loaded.
+    """
+
+    release: str
+    meant: str
+    experiment: str = ""
+    unit: str = ""
+
+    @property
+    def fallback(self) -> bool:
+        """Whether another release answers than was drawn."""
+        return self.release != self.meant
+
+
+def drawn(model: str, unit: str, rollout: Rollout, loaded: Container[str]) -> Drawn:
+    """Who answers ``unit``, which asks for ``model``: an alias, or a release's id.
+
+    A user is drawn to the same release for as long as the experiment lasts; where a share grows,
+    some come over, and none goes back. Raises UnknownModelError for a model that is not here.
+    """
+    trial = rollout.trial
+    if model == ROUTED:
+        if trial is None or trial.kind == "shadow":
+            return Drawn(rollout.live, rollout.live)
+        arm = Split(trial.steps).arm(place(unit, Experiment(trial.experiment, trial.salt)))
+        meant = rollout.live if arm == LIVE else arm
+        release = meant if meant in loaded else rollout.live
+        return Drawn(release, meant, trial.experiment, unit)
+    release = named(model, rollout)
+    if release not in loaded:
+        known = ", ".join([ROUTED, BASE, *rollout.releases[:NAMED]])
+        raise UnknownModelError(f"no model {model[:80]!r} is served here; there are: {known}")
+    return Drawn(release, release)
+
+
+def named(model: str, rollout: Rollout) -> str:
+    """The release that an alias means; any other name is its own."""
+    tried = next(iter(rollout.trial.releases), "") if rollout.trial else ""
+    aliases = {"live": rollout.live, "previous": rollout.previous or "", "canary": tried}
+    return aliases.get(model, model)
+
+
+def unit_of(tenant: str, user: str) -> str:
+    """Whom an experiment keeps to one release: a digest, since a log of it names nobody."""
+    return hashlib.sha256(f"{tenant}\0{user}".encode("utf-8", "surrogatepass")).hexdigest()[:32]

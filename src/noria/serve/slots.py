@@ -1,0 +1,91 @@
+"""Places to be answered in, given out fairly: callers take turns, whatever each has waiting."""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class FullError(Exception):
+    """No place, and no room to wait. ``seconds``: when to come back."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"come back in {seconds:.0f} s")
+        self.seconds = seconds
+
+
+class Slots:
+    """``places`` that run side by side, and ``waiting`` requests that may wait for one.
+
+    Of one event loop. Those who wait are served in turn by caller, and each caller's in order.
+    """
+
+    def __init__(self, places: int, waiting: int) -> None:
+        self.places, self.room = places, waiting
+        self.running = 0
+        self._queues: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._pace = 1.0  # seconds that a request takes, lately
+
+    @property
+    def waiting(self) -> int:
+        """Requests that wait."""
+        return sum(map(len, self._queues.values()))
+
+    @asynccontextmanager
+    async def place(self, caller: str, patience: float) -> AsyncIterator[float]:
+        """A place for as long as the block runs; the seconds that were waited for it.
+
+        Raises FullError where too many wait, or after ``patience`` seconds.
+        """
+        clock = asyncio.get_running_loop().time
+        came = clock()
+        await self._enter(caller, patience)
+        began = clock()
+        try:
+            yield began - came
+        finally:
+            self._pace += (clock() - began - self._pace) / 8  # of the last eight or so
+            self._leave()
+
+    async def _enter(self, caller: str, patience: float) -> None:
+        if self.running < self.places and not self._queues:
+            self.running += 1
+            return
+        if self.waiting >= self.room:
+            raise FullError(self.back())
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(caller, deque()).append(turn)
+        try:
+            await asyncio.wait_for(asyncio.shield(turn), patience)
+        except BaseException as error:
+            if turn.done() and not turn.cancelled():
+                self._leave()  # the place came at the same moment
+            else:
+                self._forget(caller, turn)
+            if isinstance(error, TimeoutError):
+                raise FullError(self.back()) from None
+            raise
+
+    def back(self) -> float:
+        """Seconds after which a place may be free."""
+        return max(1.0, self._pace * (1 + self.waiting) / self.places)
+
+    def _leave(self) -> None:
+        """Give the place to the next caller's first request, or set it free."""
+        while self._queues:
+            caller, queue = self._queues.popitem(last=False)
+            turn = queue.popleft()
+            if queue:
+                self._queues[caller] = queue  # behind the other callers
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self.running -= 1
+
+    def _forget(self, caller: str, turn: "asyncio.Future[None]") -> None:
+        turn.cancel()
+        queue = self._queues.get(caller)
+        if queue is not None and turn in queue:
+            queue.remove(turn)
+            if not queue:
+                del self._queues[caller]

@@ -1,0 +1,215 @@
+"""A chat over HTTP: whole and in pieces, kept before it is told, refused in OpenAI's form."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from noria.config import ServeSettings
+from noria.errors import ModelError
+from noria.types import Prompt
+from served import Served
+
+Serving = Callable[..., Served]
+QUESTION = "Who dug the well?"
+
+
+def from_the_passage(release: str, prompt: Prompt) -> str:
+    return "Ada dug the well."
+
+
+def asked(question: str = QUESTION, **more: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": question}], **more}
+
+
+def post(at: Served, body: Any, path: str = "/v1/chat/completions", key: str = "") -> Any:
+    async def run() -> Any:
+        async with at.client(key) as client:
+            if isinstance(body, bytes):
+                return await client.post(
+                    path, content=body, headers={"Content-Type": "application/json"}
+                )
+            return await client.post(path, json=body)
+
+    return asyncio.run(run())
+
+
+def events_of(text: str) -> list[Any]:
+    lines = [line.removeprefix("data: ") for line in text.splitlines() if line]
+    assert lines[-1] == "[DONE]"
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def test_an_answer_has_its_citation_and_is_kept(serving: Serving) -> None:
+    at = serving(from_the_passage)
+    told = post(at, asked(user="ada")).json()
+    assert told["choices"][0]["message"]["content"] == "Ada dug the well."
+    assert told["choices"][0]["finish_reason"] == "stop"
+    assert told["noria"]["citations"][0]["quote"] == "Ada dug the well in 1842."
+    assert told["noria"]["release"] == "r1"
+    assert told["usage"]["total_tokens"] > told["usage"]["completion_tokens"] > 0
+    kept = at.journal.event(told["id"])
+    assert kept is not None
+    assert (kept.user, kept.query, kept.release) == ("ada", QUESTION, "r1")
+    assert kept.payload["answer"] == "Ada dug the well."
+    assert [place["id"] for place in kept.payload["passages"]] == ["p1"]
+
+
+def test_a_stream_says_the_same_in_pieces(serving: Serving) -> None:
+    at = serving(from_the_passage)
+    body = asked(stream=True, stream_options={"include_usage": True})
+    response = post(at, body)
+    assert response.headers["content-type"].startswith("text/event-stream")
+    *pieces, last, usage = events_of(response.text)
+    text = "".join(piece["choices"][0]["delta"]["content"] for piece in pieces)
+    assert text == "Ada dug the well."
+    assert last["choices"][0]["finish_reason"] == "stop"
+    assert last["noria"]["citations"][0]["document"] == "wells.md"
+    assert usage["choices"] == []
+    assert usage["usage"]["completion_tokens"] == 4
+    assert len({piece["id"] for piece in (*pieces, last, usage)}) == 1
+    assert at.journal.event(last["id"]) is not None
+
+
+def test_what_a_stream_cannot_unsay_it_takes_back(serving: Serving) -> None:
+    at = serving(lambda release, prompt: "I don't know.")
+    told = post(at, asked()).json()
+    assert told["noria"]["abstained"]
+    *pieces, last = events_of(post(at, asked(stream=True)).text)
+    text = "".join(piece["choices"][0]["delta"]["content"] for piece in pieces)
+    assert text == told["choices"][0]["message"]["content"]  # and no draft before it
+    assert last["noria"]["abstained"]
+
+
+def test_the_base_answers_without_documents(serving: Serving) -> None:
+    told = post(serving(), asked(model="base")).json()
+    assert told["choices"][0]["message"]["content"] == "base"
+    assert told["noria"]["citations"] == []
+
+
+def test_a_model_that_is_not_here_is_named_with_those_that_are(serving: Serving) -> None:
+    response = post(serving(), asked(model="gpt-9"))
+    assert response.status_code == 404
+    error = response.json()["error"]
+    assert error["code"] == "model_not_found"
+    assert "there are: noria, base, r1" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "assistant", "content": "x"}]}, "messages"),
+        ({"messages": [{"role": "user", "content": " "}]}, "messages"),
+        (asked("\ud800"), "messages"),
+        (asked("a\0b"), "messages"),
+        (asked(temperature=9), "temperature"),
+        (asked(n=2), "n"),
+        (asked(tools=[{"type": "function"}]), "tools"),
+        (asked(noria={"gruops": []}), "noria.gruops"),
+        (asked("x " * 200_000), "messages"),
+        (asked("x " * 200_000, model="base"), "messages"),
+        (b"{", ""),
+        (b"\xff\xfe{}", ""),
+        (b"[]", ""),
+    ],
+)
+def test_what_is_wrong_is_said_where(serving: Serving, body: Any, place: str) -> None:
+    if isinstance(body, dict):
+        body = json.dumps(body).encode()  # a half character in escapes, as clients send it
+    response = post(serving(), body)
+    assert response.status_code == 400, response.text
+    assert place in response.json()["error"]["message"]
+
+
+def test_ten_thousand_turns_are_no_trouble(serving: Serving) -> None:
+    turns = [{"role": role, "content": "hm"} for role in ("user", "assistant")] * 4999
+    body = {"messages": [*turns, {"role": "user", "content": QUESTION}]}
+    at = serving()
+    assert post(at, body).status_code == 200
+    assert post(at, {**body, "model": "base"}).status_code == 200
+
+
+def test_a_body_that_is_too_large_is_not_read(serving: Serving) -> None:
+    at = serving(settings=ServeSettings(max_body_kb=1))
+    response = post(at, asked("x" * 2000))
+    assert response.status_code == 413
+    assert response.json()["error"]["code"] == "request_too_large"
+
+    async def dripping() -> Any:
+        async def parts() -> Any:
+            for _ in range(100):
+                yield b" " * 100
+
+        async with at.client() as client:
+            return await client.post("/v1/chat/completions", content=parts())
+
+    assert asyncio.run(dripping()).status_code == 413  # whose length was not told
+
+
+def test_a_model_that_fails_is_told_and_kept_as_an_error(serving: Serving) -> None:
+    def broken(release: str, prompt: Prompt) -> str:
+        if "dug" in str(prompt):
+            raise ModelError("the model broke")
+        return "ready"
+
+    response = post(serving(broken), asked())
+    assert response.status_code == 502
+    assert response.json()["error"]["message"] == "the model broke"
+
+
+def test_too_many_are_told_when_to_come_back(serving: Serving) -> None:
+    gate = threading.Event()
+
+    def slow(release: str, prompt: Prompt) -> str:
+        if "dug" in str(prompt):
+            gate.wait(20)
+        return "Ada dug it."
+
+    at = serving(slow, settings=ServeSettings(queue=1), places=1)
+
+    async def run() -> list[Any]:
+        async with at.client() as client:
+            send = [
+                asyncio.create_task(client.post("/v1/chat/completions", json=asked()))
+                for _ in range(3)
+            ]
+            done, _ = await asyncio.wait(send, return_when=asyncio.FIRST_COMPLETED)
+            gate.set()
+            await asyncio.wait(send)
+            return [next(iter(done)).result(), *(task.result() for task in send)]
+
+    refused, *all_ = asyncio.run(run())
+    assert refused.status_code == 503
+    assert int(refused.headers["retry-after"]) >= 1
+    assert sorted(each.status_code for each in all_) == [200, 200, 503]
+
+
+def test_an_answer_that_takes_too_long_is_ended(serving: Serving) -> None:
+    gate = threading.Event()
+
+    def slow(release: str, prompt: Prompt) -> str:
+        if "dug" in str(prompt):
+            gate.wait(20)
+        return "Ada dug it."
+
+    at = serving(slow, settings=ServeSettings(max_seconds=0.2))
+    response = post(at, asked())
+    gate.set()
+    assert response.status_code == 504
+    assert at.service.slots.running == 0
+
+
+def test_every_response_names_its_request(serving: Serving) -> None:
+    at = serving()
+
+    async def run() -> Any:
+        async with at.client() as client:
+            return await client.get("/v1/models", headers={"X-Request-Id": "mine-1"})
+
+    response = asyncio.run(run())
+    assert response.headers["x-request-id"] == "mine-1"
+    assert response.json()["data"][0]["id"] == "noria"

@@ -1,0 +1,160 @@
+"""Promotion, canary and rollback, while the service answers."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from test_chats import asked, post
+
+from noria.loop.deploy import promoted, rolled_back, tried, widened
+from noria.types import Prompt, Rollout
+from served import NOW, Served
+
+Serving = Callable[..., Served]
+
+
+def change(at: Served, after: Rollout) -> None:
+    at.rows.change(at.rows.now(), after, "test", after.live, {}, NOW)
+
+
+def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
+    ends = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < ends, "it did not come true in time"
+        time.sleep(0.02)
+
+
+def release_of(at: Served, **more: Any) -> str:
+    response = post(at, asked(**more))
+    assert response.status_code == 200, response.text
+    return str(response.json()["noria"]["release"])
+
+
+def test_a_promotion_and_its_rollback_need_no_restart(serving: Serving) -> None:
+    at = serving()
+    change(at, promoted(at.rows.now(), "r2"))
+    until(lambda: release_of(at) == "r2")
+    assert release_of(at, model="previous") == "r1"
+    loaded = len(at.yard.loaded)
+    change(at, rolled_back(at.rows.now()))
+    until(lambda: release_of(at) == "r1")
+    assert len(at.yard.loaded) == loaded  # what was before is loaded still
+    until(lambda: at.yard.closed == [("r1",)])
+
+
+def test_a_user_stays_with_a_release_and_a_wider_share_takes_nobody_out(serving: Serving) -> None:
+    at = serving()
+    change(at, tried(at.rows.now(), {"r2": 0.3}, "x1", "salt", NOW))
+    until(lambda: at.service.standing.rollout.trial is not None)
+    users = [f"u{n}" for n in range(30)]
+    first = {user: release_of(at, user=user) for user in users}
+    assert set(first.values()) == {"r1", "r2"}
+    assert {user: release_of(at, user=user) for user in users} == first
+    before = at.rows.now()
+    assert before is not None
+    change(at, widened(before, "r2", 0.7, NOW))
+    until(lambda: at.service.standing.rollout.trial != before.trial)
+    second = {user: release_of(at, user=user) for user in users}
+    assert {user for user in users if first[user] == "r2"} < {
+        user for user in users if second[user] == "r2"
+    }
+
+
+def test_who_was_drawn_to_what_is_written_before_the_answer(serving: Serving) -> None:
+    seen: list[int] = []
+
+    def looking(release: str, prompt: Prompt) -> str:
+        if "dug" in str(prompt):
+            seen.append(len(at.journal.exposed("x1")[0]))
+        return "Ada dug it."
+
+    at = serving(looking)
+    change(at, tried(at.rows.now(), {"r2": 1.0}, "x1", "salt", NOW))
+    until(lambda: at.service.standing.rollout.trial is not None)
+    told = post(at, asked(user="ada")).json()
+    assert seen == [1]
+    (exposure,), _ = at.journal.exposed("x1")
+    assert (exposure.answer, exposure.release, exposure.outcome) == (told["id"], "r2", "ok")
+    assert "ada" not in exposure.unit
+    release_of(at, model="live")  # who names a release is in no experiment
+    assert len(at.journal.exposed("x1")[0]) == 1
+
+
+def test_what_cannot_be_loaded_does_not_answer_and_is_noted(serving: Serving) -> None:
+    at = serving(broken=frozenset({"r2"}))
+    change(at, tried(at.rows.now(), {"r2": 1.0}, "x1", "salt", NOW))
+    until(lambda: bool(at.service.standing._refused))
+    assert release_of(at, user="ada") == "r1"
+    change(at, promoted(at.rows.now(), "r2"))
+    time.sleep(0.6)
+    assert release_of(at) == "r1"
+
+
+def test_no_answer_fails_and_none_is_another_releases_while_they_change(serving: Serving) -> None:
+    at = serving(lambda release, prompt: f"Ada dug it, says {release}.", places=4)
+    stop = threading.Event()
+
+    def swing() -> None:
+        names = ["r2", "r3", "r1"]
+        while not stop.is_set():
+            change(at, promoted(at.rows.now(), names[0]))
+            names.append(names.pop(0))
+            time.sleep(0.1)
+
+    async def load() -> list[Any]:
+        async with at.client() as client:
+            found = []
+            for _ in range(30):
+                found += await asyncio.gather(
+                    *(client.post("/v1/chat/completions", json=asked()) for _ in range(4))
+                )
+            return found
+
+    swinging = threading.Thread(target=swing)
+    swinging.start()
+    try:
+        responses = asyncio.run(load())
+    finally:
+        stop.set()
+        swinging.join()
+    assert {each.status_code for each in responses} == {200}
+    for told in (each.json() for each in responses):
+        assert told["choices"][0]["message"]["content"].endswith(f"{told['noria']['release']}.")
+    assert len({each.json()["noria"]["release"] for each in responses}) > 1
+
+
+def test_who_leaves_is_no_error_of_the_release(serving: Serving) -> None:
+    gate = threading.Event()
+
+    def slow(release: str, prompt: Prompt) -> str:
+        if "dug" in str(prompt):
+            gate.wait(20)
+        return "Ada dug the well in 1842 with her own hands."
+
+    at = serving(slow)
+    change(at, tried(at.rows.now(), {"r2": 1.0}, "x1", "salt", NOW))
+    until(lambda: at.service.standing.rollout.trial is not None)
+
+    async def leave() -> None:
+        async with at.client() as client:
+            asking = asyncio.create_task(
+                client.post("/v1/chat/completions", json=asked(stream=True))
+            )
+            await asyncio.sleep(0.5)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
+    asyncio.run(leave())
+    gate.set()
+    until(lambda: at.journal.exposed("x1")[0][0].outcome is not None)
+    assert at.journal.exposed("x1")[0][0].outcome == "left"
+    assert at.service.slots.running == 0
+
+
+def test_a_rollout_of_before_a_restart_is_served_again(serving: Serving) -> None:
+    at = serving()
+    change(at, replace(promoted(at.rows.now(), "r2")))
+    assert release_of(serving()) == "r2"
