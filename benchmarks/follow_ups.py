@@ -33,7 +33,7 @@ K = 5
 
 @dataclass(frozen=True)
 class Turn:
-    """The last question of a dialogue. ``places``: where its answer stands in the section."""
+    """The last question of a dialogue, what was said before, and the section that answers it."""
 
     question: str
     history: tuple[str, ...]
@@ -142,7 +142,7 @@ def holds(item: Any, turn: Turn) -> bool:
 def interval(before: Sequence[float], after: Sequence[float]) -> dict[str, float]:
     """The mean paired difference with its 95 % interval."""
     found = difference(np.array(before), np.array(after), np.random.default_rng(SEED))
-    return {"mean": found.mean, "low": found.low, "high": found.high}
+    return {"mean": found.difference, "low": found.low, "high": found.high}
 
 
 def _tell(stage: str, done: int, total: int) -> None:

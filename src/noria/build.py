@@ -22,6 +22,8 @@ MARKS = 64  # tokens that a template puts around a prompt and its answer
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from sqlalchemy import Engine
+
     from noria.answer.answerer import Answerer
     from noria.corpus.index import PassageTable
     from noria.corpus.ingest import Ingestion
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from noria.models.llamacpp import LlamaCpp
     from noria.models.transformers import TransformersScorer
     from noria.store.registry import Registry
+    from noria.store.rollouts import Rollouts
     from noria.store.state import State
     from noria.store.versions import Version
     from noria.tune.workshop import Workshop
@@ -60,6 +63,20 @@ class House:
         return State(url_in(self.settings.home, self.settings.store.url))
 
     @cached_property
+    def engine(self) -> "Engine":
+        """The database of events, judgements, deployments and keys."""
+        from noria.store.database import opened, url_in
+
+        return opened(url_in(self.settings.home, self.settings.store.url))
+
+    @cached_property
+    def rollouts(self) -> "Rollouts":
+        """Where it is kept what answers."""
+        from noria.store.rollouts import Rollouts
+
+        return Rollouts(self.engine)
+
+    @cached_property
     def registry(self) -> "Registry":
         """The releases that were made."""
         from noria.store.artifacts import Artifacts
@@ -74,6 +91,8 @@ class House:
         for name in ("state", "registry"):
             if name in self.__dict__:
                 getattr(self, name).close()
+        if "engine" in self.__dict__:
+            self.engine.dispose()
 
     @cached_property
     def encoder(self) -> "SentenceEncoder":

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Engine, insert
 
 from noria.loop.assign import LIVE, Experiment, Split, place
-from noria.loop.deploy import ended, promoted, rolled_back, tried
-from noria.loop.oversee import Ramp, ledger_of, overseen, settled
+from noria.loop.deploy import ended, promoted, rolled_back, taken_over, tried, widened
+from noria.loop.oversee import Ramp, ledger_of, overseen, ramp_of, settled
 from noria.store.journal import Journal
 from noria.store.rollouts import Rollouts
 from noria.store.schema import exposures, feedback
@@ -95,6 +95,13 @@ def test_of_a_share_that_was_set_by_hand_only_harm_is_acted_on(
     found = overseen(rows, journal, NOW + timedelta(days=99))
     assert found is not None
     assert found[1].trial is not None
+
+
+def test_a_ramp_that_people_take_over_is_theirs() -> None:
+    ramped = tried(Rollout("r1"), {"r2": 0.01}, "x", "s", NOW, settled(Ramp()))
+    by_hand = taken_over(widened(ramped, "r2", 0.1, NOW))
+    assert by_hand.trial is not None
+    assert ramp_of(by_hand.trial) == Ramp(shares=(0.1,), by_hand=True)
 
 
 def test_holding_is_noted_once_until_more_is_seen(engine: Engine, journal: Journal) -> None:

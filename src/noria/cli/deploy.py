@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from noria.build import House
-    from noria.store.rollouts import Rollouts
     from noria.types import Rollout
 
 BY_HAND = {"by": "hand"}
@@ -32,17 +31,15 @@ def promote(
 ) -> None:
     """Let a release answer everybody, in every server within a second."""
     from noria.loop.deploy import promoted
-    from noria.shipyard import ReleaseYard, begun
+    from noria.store.rollouts import as_json
 
     with progress() as tell:
         at = house(config, home, tell)
         now = datetime.now(UTC)
-        frozen = ReleaseYard(at).freeze(release, now).id
-        rows = rows_of(at)
-        before = rows.now() or begun(ReleaseYard(at), rows, now)
+        frozen, before = ready(at, release, now)
         after = promoted(before, frozen)
-        rows.change(before, after, "promote", frozen, BY_HAND, now)
-    show(told(after), json, f"{frozen} is live; {after.previous} was before it")
+        at.rollouts.change(before, after, "promote", frozen, BY_HAND, now)
+    show(as_json(after), json, f"{frozen} is live; {after.previous} was before it")
 
 
 def rollback(
@@ -50,13 +47,13 @@ def rollback(
 ) -> None:
     """End what is tried; where nothing is, go back to what was live before."""
     from noria.loop.deploy import rolled_back
+    from noria.store.rollouts import as_json
 
     at, now = house(config, home), datetime.now(UTC)
-    rows = rows_of(at)
-    before = rows.now()
+    before = at.rollouts.now()
     after = rolled_back(before)
-    rows.change(before, after, "rollback", gone(before), BY_HAND, now)
-    show(told(after), json, f"{after.live} is live")
+    at.rollouts.change(before, after, "rollback", gone(before), BY_HAND, now)
+    show(as_json(after), json, f"{after.live} is live")
 
 
 def canary(
@@ -75,25 +72,25 @@ def canary(
     debug: Debug = False,
 ) -> None:
     """Try a release on some users: a ramp that the statistics decide on, or a share by hand."""
-    from noria.loop.deploy import tried, widened
-    from noria.shipyard import ReleaseYard, begun
+    from noria.loop.deploy import taken_over, tried, widened
+    from noria.store.rollouts import as_json
 
     with progress() as tell:
         at = house(config, home, tell)
         now = datetime.now(UTC)
-        frozen = ReleaseYard(at).freeze(release, now).id
-        rows = rows_of(at)
-        before = rows.now() or begun(ReleaseYard(at), rows, now)
+        frozen, before = ready(at, release, now)
         plan = {} if share else ramped(at, before.live, judged_a_day)
         chosen = share or plan["shares"][0]
         if share and before.trial is not None and frozen in before.trial.releases:
-            action, after = "widen", widened(before, frozen, share, now)
+            action, after = "widen", taken_over(widened(before, frozen, share, now))
         else:
             experiment, salt = f"x-{uuid4().hex[:12]}", secrets.token_hex(8)
             after = tried(before, {frozen: chosen}, experiment, salt, now, plan)
             action = "canary"
-        rows.change(before, after, action, frozen, {**BY_HAND, "share": chosen}, now)
-    show(told(after), json, f"{frozen} answers {chosen:.1%} of the users; {after.live} the others")
+        at.rollouts.change(before, after, action, frozen, {**BY_HAND, "share": chosen}, now)
+    show(
+        as_json(after), json, f"{frozen} answers {chosen:.1%} of the users; {after.live} the others"
+    )
 
 
 def history(
@@ -102,7 +99,7 @@ def history(
     """What was promoted, tried and rolled back, when and why; the newest first."""
     from noria.store.rollouts import as_json
 
-    changes = rows_of(house(config, home)).history()
+    changes = house(config, home).rollouts.history()
     rows = [
         {
             "at": change.at.isoformat(),
@@ -123,20 +120,19 @@ def ramped(at: "House", live: str, judged_a_day: float) -> "Mapping[str, Any]":
 
     from noria.loop.oversee import Ramp, settled, slow_after
     from noria.loop.plan import ramp
-    from noria.store.database import opened, url_in
     from noria.store.journal import Journal
 
-    engine = opened(url_in(at.settings.home, at.settings.store.url))
-    with closing(Journal(engine)) as journal:
+    with closing(Journal(at.engine)) as journal:
         return settled(Ramp(ramp(judged_a_day, DAYS), slow_after=slow_after(journal, live)))
 
 
-def rows_of(at: "House") -> "Rollouts":
-    """Where it is kept what is live."""
-    from noria.store.database import opened, url_in
-    from noria.store.rollouts import Rollouts
+def ready(at: "House", release: str, now: datetime) -> "tuple[str, Rollout]":
+    """The id of a release that is frozen to be served, and what is live beside it."""
+    from noria.shipyard import ReleaseYard, begun
 
-    return Rollouts(opened(url_in(at.settings.home, at.settings.store.url)))
+    yard = ReleaseYard(at)
+    frozen = yard.freeze(release, now).id
+    return frozen, at.rollouts.now() or begun(yard, at.rollouts, now)
 
 
 def gone(before: "Rollout | None") -> str:
@@ -144,10 +140,3 @@ def gone(before: "Rollout | None") -> str:
     if before is None:
         return ""
     return before.trial.releases[0] if before.trial else before.live
-
-
-def told(state: "Rollout") -> dict[str, Any]:
-    """A state as it is printed."""
-    from noria.store.rollouts import as_json
-
-    return as_json(state)

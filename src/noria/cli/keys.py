@@ -87,7 +87,5 @@ def revoke(
 def keys_at(config: "Path | None", home: "Path | None") -> "Keys":
     """The keys of the settings' store."""
     from noria.serve.auth import Keys
-    from noria.store.database import opened, url_in
 
-    settings = house(config, home).settings
-    return Keys(opened(url_in(settings.home, settings.store.url)), monotonic)
+    return Keys(house(config, home).engine, monotonic)

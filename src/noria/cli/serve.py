@@ -42,25 +42,23 @@ def serve(
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "serve") from None
     from noria.shipyard import ReleaseYard, begun
-    from noria.store.database import opened, url_in
     from noria.store.journal import Journal
-    from noria.store.rollouts import Rollouts
 
     with progress() as tell:
         at = house(config, home, tell)
         settings = at.settings.serve
         address = host or settings.host
-        engine = opened(url_in(at.settings.home, at.settings.store.url))
-        keys = Keys(engine, monotonic)
+        chosen = settings.port if port is None else port
+        keys = Keys(at.engine, monotonic)
         if address not in LOOPBACK and not keys.any() and not open_to_all:
             raise UsageError(
                 f"{address} can be reached from other machines, and there are no keys: anybody "
                 "could ask; make one with: noria keys add TENANT"
             )
-        yard, rollouts = ReleaseYard(at), Rollouts(engine)
-        first = begun(yard, rollouts, datetime.now(UTC))
-        standing = Standing(rollouts, yard, first)
-    journal = Journal(engine)
+        yard = ReleaseYard(at)
+        first = begun(yard, at.rollouts, datetime.now(UTC))
+        standing = Standing(at.rollouts, yard, first)
+    journal = Journal(at.engine)
     service = Service(
         standing=standing,
         journal=journal,
@@ -72,14 +70,14 @@ def serve(
     )
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("noria").setLevel(logging.INFO)  # others would log what users wrote
-    complain(f"serving {first.live} at http://{address}:{port or settings.port}; Ctrl-C ends it")
+    complain(f"serving {first.live} at http://{address}:{chosen}; Ctrl-C ends it")
     # uvicorn drains, and then lets the signal end the process: that is no failure
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with closing(Overseer(rollouts, journal, service.now)):
+    with closing(Overseer(at.rollouts, journal, service.now)):
         uvicorn.run(
             create_app(service),
             host=address,
-            port=settings.port if port is None else port,
+            port=chosen,
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=GRACE,

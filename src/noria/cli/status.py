@@ -21,16 +21,13 @@ def status(
 ) -> None:
     """What is live, what is tried and what was decided on it, and how they did lately."""
     from noria.loop.lately import lately
-    from noria.store.database import opened, url_in
     from noria.store.journal import ANSWER, Journal
-    from noria.store.rollouts import Rollouts, as_json
+    from noria.store.rollouts import as_json
 
-    settings = house(config, home).settings
-    engine = opened(url_in(settings.home, settings.store.url))
-    rows = Rollouts(engine)
-    state, last = rows.now(), rows.history(1)
+    at = house(config, home)
+    state, last = at.rollouts.now(), at.rollouts.history(1)
     since = datetime.now(UTC) - timedelta(hours=hours)
-    with closing(Journal(engine)) as journal:
+    with closing(Journal(at.engine)) as journal:
         found = lately(journal.events(ANSWER, since=since), journal.feedback(since=since))
     told = {
         "rollout": as_json(state) if state else None,

@@ -86,6 +86,11 @@ def widened(before: Rollout, release: str, share: float, now: datetime) -> Rollo
     return replace(before, trial=replace(trial, steps=steps, since=now, stage=trial.stage + 1))
 
 
+def taken_over(before: Rollout) -> Rollout:
+    """The same trial, whose next share people choose: what was settled for it holds no more."""
+    return replace(before, trial=replace(before.trial, plan={})) if before.trial else before
+
+
 def checked(share: float) -> float:
     """A share of the users.
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from noria.corpus.ingest import storable as encodable
 from noria.loop.feedback.kinds import lacking
 from noria.types import Answer, Chat, Message, Slate
 
@@ -15,7 +16,7 @@ FIRST_YEAR, LAST_YEAR = 1971, 2200  # of an event
 
 def storable(text: str) -> str:
     """A text that a database can keep: no half characters, and no NUL."""
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if "\0" in text or not encodable(text):
         raise ValueError("expected UTF-8 without NUL")
     return text
 
