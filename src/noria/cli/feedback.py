@@ -151,17 +151,14 @@ def forget(
 @contextmanager
 def desk(at: "House") -> "Iterator[tuple[Journal, Reviews]]":
     """What was kept, as long as it is looked at."""
-    from noria.store.database import opened, url_in
     from noria.store.journal import Journal
     from noria.store.reviews import Reviews
 
-    engine = opened(url_in(at.settings.home, at.settings.store.url))
-    journal = Journal(engine)
+    journal = Journal(at.engine)
     try:
-        yield journal, Reviews(engine)
+        yield journal, Reviews(at.engine)
     finally:
         journal.close()
-        engine.dispose()
         at.close()
 
 
