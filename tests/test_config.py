@@ -45,7 +45,7 @@ def test_every_table_and_kind_of_value() -> None:
     [
         ({"modles": {}}, "unknown key 'modles'; did you mean 'models'"),
         ({"home": "x"}, "unknown key 'home'"),
-        ({"zzz": 1}, "known: answer, arms, corpus, funnel, models, serve, store"),
+        ({"zzz": 1}, "known: answer, arms, canary, corpus, funnel, models, serve, store, turn"),
         ({"models": {"generater": "x"}}, "models: unknown key 'generater'; did you mean"),
         ({"models": 3}, "models: expected a table, got 3"),
         ({"models": {"threads": "4"}}, "models.threads: expected a whole number, got '4'"),

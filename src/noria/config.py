@@ -130,6 +130,46 @@ class ServeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class CanarySettings:
+    """How a release is tried on users.
+
+    ``judged_a_day``: users that judge an answer, which says where to begin; ``days``: in which the
+    first stage is to be left. ``least``: users in a stage before it is left; ``most``: users after
+    which it is inconclusive. ``margin``: how much worse still counts as no worse.
+    """
+
+    judged_a_day: float = 5000.0
+    days: float = 7.0
+    least: int = 3000
+    most: int = 20_000
+    margin: float = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSettings:
+    """One turn of the loop. ``questions``: a file that releases are judged by, and never learn.
+
+    ``examples``: new ones that are worth a turn. ``more``: files of examples to mix in.
+    ``groups``: whose passages may be learnt. ``voices``: persons who must hold the same.
+    ``replay``: share of general lessons. ``general``: folder with which forgetting is measured;
+    empty: what the base says itself. ``most``: questions that are asked.
+    """
+
+    questions: str = ""
+    objective: str = "radit"
+    examples: int = 100
+    more: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    voices: float = 1.0
+    epochs: float = 1.0
+    rank: int = 16
+    replay: float = 0.2
+    general: str = ""
+    most: int = 300
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that noria.toml can say. ``home`` holds the state."""
 
@@ -141,6 +181,8 @@ class Settings:
     arms: Mapping[str, ArmSettings] = field(default_factory=dict)
     store: StoreSettings = field(default_factory=StoreSettings)
     serve: ServeSettings = field(default_factory=ServeSettings)
+    canary: CanarySettings = field(default_factory=CanarySettings)
+    turn: TurnSettings = field(default_factory=TurnSettings)
 
 
 def load(config: Path | None = None, home: Path | None = None) -> Settings:
@@ -152,11 +194,22 @@ def load(config: Path | None = None, home: Path | None = None) -> Settings:
     path = config or Path("noria.toml")
     settings = Settings()
     if path.is_file():
-        settings = replace(read(path), home=path.parent / ".noria")
+        settings = replace(beside(read(path), path.parent), home=path.parent / ".noria")
     elif config is not None:
         raise ConfigError(f"{config}: no such file; 'noria init' writes one")
     chosen = home or (Path(os.environ["NORIA_HOME"]) if os.environ.get("NORIA_HOME") else None)
     return replace(settings, home=chosen) if chosen else settings
+
+
+def beside(settings: Settings, folder: Path) -> Settings:
+    """The settings with the files that they name found beside ``noria.toml``."""
+    turn = settings.turn
+    found = {
+        name: str(folder / value) if (value := getattr(turn, name)) else ""
+        for name in ("questions", "general")
+    }
+    more = tuple(str(folder / file) for file in turn.more)
+    return replace(settings, turn=replace(turn, more=more, **found))
 
 
 def read(path: Path) -> Settings:
@@ -255,6 +308,18 @@ def check(settings: Settings) -> None:
         "serve.max_seconds": (settings.serve.max_seconds, 0.1, 86_400.0),
         "serve.max_wait_seconds": (settings.serve.max_wait_seconds, 0.0, 86_400.0),
         "serve.rate": (settings.serve.rate, 0.0, 1e9),
+        "canary.judged_a_day": (settings.canary.judged_a_day, 0.0, 1e12),
+        "canary.days": (settings.canary.days, 0.01, 3650.0),
+        "canary.least": (settings.canary.least, 1, 1_000_000_000),
+        "canary.most": (settings.canary.most, 1, 1_000_000_000),
+        "canary.margin": (settings.canary.margin, 0.001, 0.499),
+        "turn.examples": (settings.turn.examples, 1, 1_000_000_000),
+        "turn.voices": (settings.turn.voices, 0.25, 1e9),
+        "turn.epochs": (settings.turn.epochs, 0.01, 1000.0),
+        "turn.rank": (settings.turn.rank, 1, 4096),
+        "turn.replay": (settings.turn.replay, 0.0, 0.9),
+        "turn.most": (settings.turn.most, 1, 1_000_000),
+        "turn.seed": (settings.turn.seed, 0, 2**31),
     }
     for name, arm in settings.arms.items():
         bounds[f"arms.{name}.examples"] = (arm.examples, 0, 100)
@@ -363,4 +428,25 @@ TEMPLATE = f"""\
 # max_wait_seconds = 60            # for a place
 # rate = 0                         # requests a minute of a key; 0: any number
 # cors = []                        # origins whose pages may ask: ["https://app.example.com"]
+
+[canary]
+# judged_a_day = 5000              # users that judge an answer: where a ramp begins
+# days = 7                         # in which its first stage is to be left
+# least = 3000                     # users in a stage before it is left, however good it looks
+# most = 20000                     # users after which live stays
+# margin = 0.03                    # how much worse still counts as no worse
+
+[turn]
+# questions = ""                   # a file that releases are judged by, and never learn
+# objective = "radit"              # or sft, raft, retriever
+# examples = 100                   # new ones that are worth a turn
+# more = []                        # files of examples to mix in
+# groups = []                      # whose passages may be learnt; []: public ones only
+# voices = 1                       # persons who must hold the same
+# epochs = 1
+# rank = 16
+# replay = 0.2                     # share of general lessons, against forgetting
+# general = ""                     # folder that forgetting is measured with; empty: own voice
+# most = 300                       # questions that are asked
+# seed = 0
 """

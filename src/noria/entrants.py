@@ -1,7 +1,7 @@
 """Arms, made ready by a house: with the passages they read, and the model that writes for them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from noria.answer.answerer import Answerer
@@ -14,12 +14,14 @@ from noria.evaluate.arms.gold import GoldRetriever
 from noria.evaluate.arms.remember import Memory, Remembering, RememberingScorer
 from noria.evaluate.arms.respond import Respondent
 from noria.evaluate.contest import Ready
+from noria.evaluate.forgetting.models import General, Speaker
+from noria.evaluate.forgetting.suite import Suite
 from noria.evaluate.questions import Question
 from noria.evaluate.retrieval import Asked
 from noria.funnel.funnel import Funnel
 from noria.models import reader
 from noria.models.openai import key_variable
-from noria.models.sources import is_endpoint
+from noria.models.sources import digest_of, fetch, is_endpoint, parse
 from noria.store.releases import from_json
 from noria.store.versions import Version, newest, version
 from noria.types import Document, Sampling
@@ -27,9 +29,10 @@ from noria.types import Document, Sampling
 
 @dataclass(frozen=True)
 class Entrants:
-    """Makes arms ready to be asked."""
+    """Makes arms ready to be asked. ``known``: versions under other names than the registry's."""
 
     house: House
+    known: Mapping[str, Version | None] = field(default_factory=dict)
 
     def ready_for(self, groups: frozenset[str]) -> Ready:
         """Makes arms ready, as a reader of ``groups``."""
@@ -145,9 +148,45 @@ class Entrants:
 
     def version_of(self, release: str) -> Version | None:
         """The version with this id; None for no id: what the settings name answers."""
+        if release in self.known:
+            return self.known[release]
         if release == READER:
             return self._reader
         return version(self.house.registry, release) if release else None
+
+    def general(self, arms: Sequence[Arm], suite: Suite, per_set: int) -> General:
+        """What is asked of the models behind ``arms``; nothing is loaded yet.
+
+        Raises UsageError for a model that cannot be asked.
+        """
+        return General(
+            suite,
+            self._speaker("", ""),
+            {arm.name: self._speaker(arm.generator, arm.release) for arm in arms},
+            self._memory,
+            per_set,
+        )
+
+    def _speaker(self, source: str, release: str) -> Speaker:
+        """The model from ``source``, as ``release`` changed it; empty: the settings', unchanged."""
+        house = self.house
+        own = house.settings.models.generator
+        wanted = source or own
+        house.scorable(wanted)
+        tuned = self.version_of(release)
+        if wanted == own:
+            base = house.parts["base"]
+        else:
+            pins = house.settings.models.sha256
+            base = digest_of(fetch(parse(wanted), pins=pins, progress=house.progress))
+        moved = tuned.release.stored & {"adapter", "model", "weights"} if tuned else ()
+        if tuned is None or not moved:  # tuned was the retriever alone
+            return Speaker(base, lambda: house.scorer_of(wanted))
+        house.stands_on(wanted, tuned)
+        (part,) = moved
+        return Speaker(
+            f"{base} {tuned.release.parts[part]}", lambda: house.scorer_of(wanted, tuned)
+        )
 
     @cached_property
     def _reader(self) -> Version:

@@ -84,7 +84,7 @@ class ReleaseYard:
 
     def fleet(self, releases: Sequence[str]) -> Fleet:
         """All of them, loaded; those of one generator share its weights."""
-        houses = {id: self._house_of(id) for id in dict.fromkeys(releases)}
+        houses = {id: self.house_of(id) for id in dict.fromkeys(releases)}
         by_source: dict[str, list[str]] = {}
         for id, house in houses.items():
             by_source.setdefault(house.settings.models.generator, []).append(id)
@@ -104,7 +104,7 @@ class ReleaseYard:
             raise
         return Fleet(answerers, bases[0], lambda: closed(closers))
 
-    def _house_of(self, id: str) -> House:
+    def house_of(self, id: str) -> House:
         """A house with the settings that a release was frozen with."""
         registry = self.house.registry
         release = registry.get(id)

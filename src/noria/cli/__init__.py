@@ -21,6 +21,7 @@ from noria.cli import (
     status,
     synthesize,
     tune,
+    turn,
 )
 from noria.errors import NoriaError, UsageError
 
@@ -39,6 +40,7 @@ app.command()(tune.tune)
 app.command()(quantize.quantize)
 app.command()(serve.serve)
 app.command()(status.status)
+app.command()(turn.turn)
 app.add_typer(data.app, name="data")
 app.add_typer(feedback.app, name="feedback")
 app.command()(feedback.forget)

@@ -86,6 +86,7 @@ def compare(
     from noria.corpus.ingest import parse_groups
     from noria.evaluate.arms.arm import chosen
     from noria.evaluate.contest import Budget, contest, named
+    from noria.evaluate.forgetting.suite import read
     from noria.evaluate.report.report import as_json
 
     with progress() as tell:
@@ -95,7 +96,7 @@ def compare(
         asked = None
         if general or general_data:
             questions_at = general_data or measure.general_data("--general-data")
-            asked = measure.general_of(at, some, questions_at, general_per_set)
+            asked = at.entrants.general(some, read(questions_at), general_per_set)
         known = learnt_from(at, some, questions)
         folder = out or at.settings.home / "reports" / named(questions)
         found = contest(

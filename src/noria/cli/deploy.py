@@ -1,6 +1,7 @@
 """``noria releases promote, rollback, canary, history``: what answers, and why."""
 
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from noria.types import Rollout
 
 BY_HAND = {"by": "hand"}
-DAYS = 7.0  # in which the first stage of a ramp is to be left
 Wanted = Annotated[
     str, typer.Argument(help="A release, the beginning of its id, or an arm: rag, reader …")
 ]
@@ -63,9 +63,14 @@ def canary(
         typer.Option("--share", min=0.0001, max=1.0, help="Of the users, as 0.05, by hand."),
     ] = None,
     judged_a_day: Annotated[
-        float,
-        typer.Option("--judged-a-day", min=0, help="Users that judge an answer: where to begin."),
-    ] = 5000.0,
+        float | None,
+        typer.Option(
+            "--judged-a-day",
+            min=0,
+            help="Users that judge an answer: where to begin.",
+            show_default="canary.judged_a_day",
+        ),
+    ] = None,
     json: Json = False,
     config: Config = None,
     home: Home = None,
@@ -114,16 +119,19 @@ def history(
     show({"changes": rows}, json, "\n".join(lines) or "nothing was promoted yet")
 
 
-def ramped(at: "House", live: str, judged_a_day: float) -> "Mapping[str, Any]":
+def ramped(at: "House", live: str, judged_a_day: float | None) -> "Mapping[str, Any]":
     """What is settled for a ramp before its first user comes."""
     from contextlib import closing
 
-    from noria.loop.oversee import Ramp, settled, slow_after
-    from noria.loop.plan import ramp
+    from noria.loop.oversee import ramped as planned
+    from noria.loop.oversee import settled
     from noria.store.journal import Journal
 
+    own = at.settings.canary
+    if judged_a_day is not None:
+        own = replace(own, judged_a_day=judged_a_day)
     with closing(Journal(at.engine)) as journal:
-        return settled(Ramp(ramp(judged_a_day, DAYS), slow_after=slow_after(journal, live)))
+        return settled(planned(journal, live, own))
 
 
 def ready(at: "House", release: str, now: datetime) -> "tuple[str, Rollout]":

@@ -3,19 +3,12 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from noria.cli.options import Config, Debug, Home, Json, complain, house, progress, show
 from noria.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from noria.build import House
-    from noria.evaluate.arms.arm import Arm
-    from noria.evaluate.forgetting.models import General, Speaker
 
 LISTED = 20  # problems that are told one by one
 
@@ -117,42 +110,3 @@ def general_data(option: str = "--data") -> Path:
             f"name a folder with {option} (docs/forgetting.md says what it holds)"
         )
     return Path(os.environ["NORIA_DATA"]) / "general"
-
-
-def general_of(at: "House", arms: "Sequence[Arm]", data: Path, per_set: int) -> "General":
-    """What is asked of the models behind ``arms``; raises UsageError for one that cannot be asked.
-
-    Nothing is loaded yet. Raises DataError for data that cannot be read.
-    """
-    from noria.evaluate.arms.remember import Memory
-    from noria.evaluate.forgetting.models import General
-    from noria.evaluate.forgetting.suite import read
-
-    return General(
-        read(data),
-        speaker(at, "", ""),
-        {arm.name: speaker(at, arm.generator, arm.release) for arm in arms},
-        Memory(at.settings.home / "evaluations" / "answers.db"),
-        per_set,
-    )
-
-
-def speaker(at: "House", source: str, release: str) -> "Speaker":
-    """The model from ``source``, as ``release`` changed it; empty for the settings', unchanged."""
-    from noria.evaluate.forgetting.models import Speaker
-    from noria.models.sources import digest_of, fetch, parse
-
-    own = at.settings.models.generator
-    wanted = source or own
-    at.scorable(wanted)
-    tuned = at.entrants.version_of(release)
-    if wanted == own:
-        base = at.parts["base"]
-    else:
-        base = digest_of(fetch(parse(wanted), pins=at.settings.models.sha256, progress=at.progress))
-    moved = tuned.release.stored & {"adapter", "model", "weights"} if tuned else ()
-    if tuned is None or not moved:  # tuned was the retriever alone
-        return Speaker(base, lambda: at.scorer_of(wanted))
-    at.stands_on(wanted, tuned)
-    (part,) = moved
-    return Speaker(f"{base} {tuned.release.parts[part]}", lambda: at.scorer_of(wanted, tuned))

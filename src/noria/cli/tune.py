@@ -12,6 +12,7 @@ from noria.cli.options import Config, Debug, Home, Json, complain, house, progre
 from noria.errors import UsageError
 
 if TYPE_CHECKING:
+    from noria.tune.objectives import Objective
     from noria.tune.order import Order, Prepared
     from noria.tune.outcome import Tuned
     from noria.tune.workshop import Workshop
@@ -127,10 +128,12 @@ def tune(
         show(as_json(done), json, told(done))
 
 
-def manner_of(word: str | None, objective: str) -> "Manner":
+def manner_of(word: str | None, objective: "Objective") -> "Manner":
     """How passages are read; raises UsageError for a manner that the objective does not teach."""
+    from noria.tune.objectives import MANNERS
+
     if word is None:
-        return "in turn" if objective == "radit" else "together"
+        return MANNERS.get(objective, "together")
     if one_of("--manner", word, ("together", "in-turn")) == "together":
         return "together"
     if objective != "radit":

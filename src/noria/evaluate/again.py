@@ -30,23 +30,33 @@ def again(folder: Path) -> Comparison:
     import numpy as np
 
     known = told(folder / METRICS)
-    paths = {name: folder / file for name, file in known["files"].items()}
-    lines = {name: read(path) for name, path in paths.items()}
-    first, *others = paths
-    for other in others:
-        same_questions(paths[first], lines[first], paths[other], lines[other])
-    records = {name: [record for _, record in found] for name, found in lines.items()}
+    records = records_of(known, folder)
     general = remeasured(known.get("forgetting"), folder)
     comparison = compare(
         records,
         np.random.default_rng(known["about"].get("seed", 0)),
         known["about"],
-        {name: configured(name, known["arms"][name]) for name in paths},
+        {name: configured(name, known["arms"][name]) for name in records},
         known["problems"],
         forgetting(general) if general else None,
     )
     write(comparison, records, folder, {each.file: each.outcomes for each in general})
     return comparison
+
+
+def records_in(folder: Path) -> dict[str, list[Record]]:
+    """The answers of each arm in a report's folder, all to the same questions. Raises DataError."""
+    return records_of(told(folder / METRICS), folder)
+
+
+def records_of(known: Mapping[str, Any], folder: Path) -> dict[str, list[Record]]:
+    """The answers of each arm of a report that tells ``known``."""
+    paths = {name: folder / file for name, file in known["files"].items()}
+    lines = {name: read(path) for name, path in paths.items()}
+    first, *others = paths
+    for other in others:
+        same_questions(paths[first], lines[first], paths[other], lines[other])
+    return {name: [record for _, record in found] for name, found in lines.items()}
 
 
 def remeasured(told: Any, folder: Path) -> list[Heard]:

@@ -10,12 +10,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from noria.config import CanarySettings
 from noria.errors import BusyError
 from noria.loop.assign import CANARY, LIVE, Split
 from noria.loop.decide import Decision, decide
 from noria.loop.deploy import ended, promoted, widened
 from noria.loop.ledger import QUALITY, Entry, Ledger, Outcome, read
-from noria.loop.plan import LEAST, SHARES, Plan
+from noria.loop.plan import LEAST, SHARES, Plan, ramp
 from noria.loop.sequential.guardrail import too_slow
 from noria.store.journal import Journal
 from noria.store.rollouts import Rollouts
@@ -67,9 +68,21 @@ def ramp_of(trial: Trial) -> Ramp:
     return Ramp(**{**trial.plan, "shares": tuple(trial.plan["shares"])})
 
 
-def settled(ramp: Ramp) -> Mapping[str, Any]:
+def ramped(journal: Journal, live: str, canary: CanarySettings, *, gain: bool = False) -> Ramp:
+    """What is settled for a ramp beside ``live`` before its first user comes."""
+    return Ramp(
+        ramp(canary.judged_a_day, canary.days),
+        canary.margin,
+        canary.least,
+        canary.most,
+        gain,
+        slow_after(journal, live),
+    )
+
+
+def settled(own: Ramp) -> Mapping[str, Any]:
     """A ramp as it is kept with its trial."""
-    return {**asdict(ramp), "shares": list(ramp.shares)}
+    return {**asdict(own), "shares": list(own.shares)}
 
 
 def overseen(rows: Rollouts, journal: Journal, now: datetime) -> tuple[Decision, Rollout] | None:
@@ -106,12 +119,12 @@ def decision(
     now: datetime,
 ) -> Decision:
     """What the rows of this stage say of one release that is tried."""
-    ramp = ramp_of(trial)
-    ledger = ledger_of(trial.since, release, live, exposures, judged, ramp.slow_after)
-    overdue = now - trial.since > timedelta(days=ramp.days)
-    plan = ramp.plan(len(trial.releases))
+    own = ramp_of(trial)
+    ledger = ledger_of(trial.since, release, live, exposures, judged, own.slow_after)
+    overdue = now - trial.since > timedelta(days=own.days)
+    plan = own.plan(len(trial.releases))
     stage = min(trial.stage, len(plan.shares) - 1)
-    return decide(plan, stage, ledger, gain=ramp.gain, overdue=overdue)
+    return decide(plan, stage, ledger, gain=own.gain, overdue=overdue)
 
 
 def followed(before: Rollout, release: str, found: Decision, now: datetime) -> tuple[str, Rollout]:

@@ -30,6 +30,7 @@ READINGS: Mapping[Manner, Reading] = {
     "in turn": Reading(),
     "together": Reading(alone=1, slated=1.0),
 }
+MANNERS: Mapping[Objective, Manner] = {"radit": "in turn"}  # how others read: together
 FOLDS = 20  # of the examples: one is never shown an example of its own fold
 
 

@@ -5,12 +5,14 @@ Given only the beginning of a user's turn, an instruction-tuned model writes wha
 et al. 2024).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from noria.errors import ModelError
+from noria.evaluate.forgetting.suite import Reply, Suite
 from noria.jobs import silent
 from noria.protocols import LLM, Progress
 from noria.store.content import read_json, write_json
@@ -125,6 +127,15 @@ class OwnVoice:
         drawn = replace(ASKING, seed=seed, stop=(self._opening.end,))
         (written,) = self._llm.batch([self._opening.before], drawn)
         return whole(written) if len(said_in(written.text)) > 2 else ""
+
+
+def spoken(said: Iterable[Said], most: int) -> Suite:
+    """The first ``most`` conversations, with which it is measured what a model forgot."""
+    replies = []
+    for each in islice(said, most):
+        name = digest(each.response, *(turn.content for turn in each.chat))
+        replies.append(Reply(name, name, each.chat, each.response))
+    return Suite({}, {"its own voice": tuple(replies)})
 
 
 def whole(written: Completion) -> str:

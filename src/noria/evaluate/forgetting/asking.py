@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from noria.errors import DataError
-from noria.evaluate.forgetting.suite import Choice, Piece, Suite
+from noria.evaluate.forgetting.suite import Choice, Suite, Text
 from noria.jobs import silent
 from noria.protocols import Clock, Progress, Scorer
-from noria.types import Likelihood
+from noria.types import Likelihood, Prompt
 
 PER_SET = 400  # questions of each set: a share is then known to 5 points, a paired change to 2 or 3
 PIECES = 150  # of the texts of each file: some 33,000 tokens
@@ -24,7 +24,7 @@ ROUND = 64  # questions and pieces that are asked together: after them the time 
 OUTCOMES = "general.jsonl"
 
 T = TypeVar("T")
-Task = tuple[str, Choice | Piece]  # with the name of its set
+Task = tuple[str, Choice | Text]  # with the name of its set
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +121,15 @@ def scored(
     return [(task, list(islice(found, len(own)))) for task, own in zip(some, pairs, strict=True)]
 
 
-def pairs_of(task: Choice | Piece) -> list[tuple[str, str]]:
+def pairs_of(task: Choice | Text) -> list[tuple[Prompt, str]]:
     r"""What is scored after what.
 
     >>> pairs_of(Choice("q", "Which is wet?", ("fire", "rain"), 1))[1]
     ('Question: Which is wet?\nAnswer:', ' rain')
     """
-    if isinstance(task, Piece):
-        return [(task.before, task.text)]
-    return [(f"Question: {task.question}\nAnswer:", f" {choice}") for choice in task.choices]
+    if isinstance(task, Choice):
+        return [(f"Question: {task.question}\nAnswer:", f" {choice}") for choice in task.choices]
+    return [(task.before, task.text)]
 
 
 def planned(suite: Suite, per_set: int = PER_SET, pieces: int = PIECES) -> list[Task]:
@@ -154,7 +154,7 @@ def again(suite: Suite, earlier: Outcomes, kept: Collection[str]) -> tuple[list[
 
     In the order of then; and how many of them the suite no longer has.
     """
-    known: dict[tuple[str, str], Choice | Piece] = {
+    known: dict[tuple[str, str], Choice | Text] = {
         (name, each.id): each
         for group in (suite.sets, suite.texts)
         for name, several in group.items()

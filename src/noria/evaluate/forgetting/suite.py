@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from noria.errors import DataError
+from noria.types import Chat
 
 PIECE = 1000  # characters of a text that are read together: some 220 tokens of English
 LEAST = 200  # characters of a piece: of a shorter one, too much is its beginning
@@ -53,11 +54,24 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """What answers a chat; each chat is a document of its own."""
+
+    id: str
+    document: str
+    before: Chat
+    text: str
+
+
+Text = Piece | Reply
+
+
+@dataclass(frozen=True, slots=True)
 class Suite:
     """Sets of questions and texts by the names of their files, and what was left out, and why."""
 
     sets: Mapping[str, tuple[Choice, ...]]
-    texts: Mapping[str, tuple[Piece, ...]]
+    texts: Mapping[str, tuple[Text, ...]]
     problems: tuple[str, ...] = ()
 
 
@@ -69,7 +83,7 @@ def read(folder: Path) -> Suite:
     if not folder.is_dir():
         raise DataError("no such folder; expected one with .jsonl or .txt files", folder)
     sets: dict[str, tuple[Choice, ...]] = {}
-    texts: dict[str, tuple[Piece, ...]] = {}
+    texts: dict[str, tuple[Text, ...]] = {}
     problems: list[str] = []
     for path in sorted(p for p in folder.iterdir() if p.suffix in (".jsonl", ".txt")):
         if path.stem in sets or path.stem in texts:
