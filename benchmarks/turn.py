@@ -20,13 +20,14 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
 from time import monotonic
 from typing import Any
 
 import httpx
 
 from _common import SEED, arguments, show
-from crowd import Crowd
 from noria.build import House
 from noria.config import (
     AnswerSettings,
@@ -52,6 +53,7 @@ from noria.shipyard import ReleaseYard, begun
 from noria.store.jobs import Jobs
 from noria.store.journal import Journal
 from noria.store.reviews import Reviews
+from noria.testing.crowd import Crowd
 from noria.types import Completion, Prompt, Sampling
 from noria.wheel import Wheel
 

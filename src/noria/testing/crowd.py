@@ -1,7 +1,7 @@
 """A crowd that asks a served Noria, and says what it thinks of the answers.
 
-    python benchmarks/crowd.py QUESTIONS --url http://127.0.0.1:8000 --users 300
-    python benchmarks/crowd.py QUESTIONS --users 300 --from 300 --taste random
+    python -m noria.testing.crowd QUESTIONS --url http://127.0.0.1:8000 --users 300
+    python -m noria.testing.crowd QUESTIONS --users 300 --from 300 --taste random
 
 Each user asks one question of the file, and many judge: the taste "short" likes brief answers that
 cite something, and sometimes writes what it would have said instead (the answer in the file); the
@@ -116,7 +116,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     found = asyncio.run(came(given))
-    print(json.dumps({release: dict(thoughts) for release, thoughts in found.items()}, indent=1))
+    told = {release: dict(thoughts) for release, thoughts in sorted(found.items())}
+    sys.stdout.write(json.dumps(told, indent=1) + "\n")
 
 
 async def came(given: argparse.Namespace) -> dict[str, Counter[str]]:
@@ -126,11 +127,15 @@ async def came(given: argparse.Namespace) -> dict[str, Counter[str]]:
     async with httpx.AsyncClient(
         base_url=given.url, headers=headers, timeout=300, limits=limits
     ) as client:
+        try:
+            (await client.get("/readyz")).raise_for_status()
+        except httpx.HTTPError as error:
+            raise SystemExit(f"{given.url} is not ready ({error}); run: noria serve") from None
         crowd = Crowd(client, read(given.questions).asked, given.taste, given.seed)
 
         def tell(done: int) -> None:
             if done % 50 == 0:
-                print(f"{done} of {given.users} users came", file=sys.stderr)
+                sys.stderr.write(f"{done} of {given.users} users came\n")
 
         return await crowd.come(range(given.first, given.first + given.users), given.together, tell)
 
