@@ -203,13 +203,18 @@ def load(config: Path | None = None, home: Path | None = None) -> Settings:
 
 def beside(settings: Settings, folder: Path) -> Settings:
     """The settings with the files that they name found beside ``noria.toml``."""
-    turn = settings.turn
-    found = {
-        name: str(folder / value) if (value := getattr(turn, name)) else ""
-        for name in ("questions", "general")
-    }
-    more = tuple(str(folder / file) for file in turn.more)
-    return replace(settings, turn=replace(turn, more=more, **found))
+
+    def found(name: str) -> str:
+        return str(folder / name) if name else ""
+
+    own = settings.turn
+    turn = replace(
+        own,
+        questions=found(own.questions),
+        general=found(own.general),
+        more=tuple(map(found, own.more)),
+    )
+    return replace(settings, turn=turn)
 
 
 def read(path: Path) -> Settings:

@@ -92,11 +92,12 @@ def foreseen(jobs: "Jobs", wheel: "Wheel", at: "House") -> tuple[dict[str, Any],
     reason = None if waiting else idle(wheel, own.examples)
     state = at.rollouts.now()
     live = state.live if state else "what the settings name"
+    done = sorted(waiting.record) if waiting else []
     row = {
         "would": "nothing" if reason else "go on" if waiting else "begin",
         "reason": reason,
         "evidence": asdict(found),
-        "done": sorted(waiting.record) if waiting else [],
+        "done": done,
     }
     told = [
         f"{found.examples} examples, {found.fresh} of them new",
@@ -104,7 +105,7 @@ def foreseen(jobs: "Jobs", wheel: "Wheel", at: "House") -> tuple[dict[str, Any],
         *(f"{times:7,}  left out: {why}" for why, times in found.dropped.items()),
     ]
     if waiting:
-        told.append(f"goes on with {waiting.id}, which has: {', '.join(row['done']) or 'nothing'}")
+        told.append(f"goes on with {waiting.id}, which has: {', '.join(done) or 'nothing'}")
     elif reason:
         told.append(reason)
     else:

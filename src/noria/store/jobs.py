@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, func, insert, select, update
+from sqlalchemy import Engine, Row, func, insert, select, update
 
 from noria.errors import BusyError
 from noria.jobs import locked
@@ -47,13 +47,13 @@ class Jobs:
             query = query.where(jobs.c.state == state)
         with self._engine.connect() as connection:
             row = connection.execute(query.order_by(jobs.c.at.desc(), jobs.c.id.desc())).first()
-        return None if row is None else job_of(row._mapping)
+        return None if row is None else job_of(row)
 
     def list(self, kind: str) -> tuple[Job, ...]:
         """All jobs of a kind, the newest first."""
         query = select(jobs).where(jobs.c.kind == kind).order_by(jobs.c.at.desc(), jobs.c.id.desc())
         with self._engine.connect() as connection:
-            return tuple(job_of(row._mapping) for row in connection.execute(query))
+            return tuple(job_of(row) for row in connection.execute(query))
 
     def begin(self, id: str, kind: str, at: datetime) -> Job:
         """Note that a job began."""
@@ -103,6 +103,6 @@ def row_of(job: Job) -> dict[str, Any]:
     }
 
 
-def job_of(row: Mapping[str, Any]) -> Job:
+def job_of(row: Row[Any]) -> Job:
     """A job from its row."""
-    return Job(**{**row, "record": json.loads(row["record"])})
+    return Job(**{**row._mapping, "record": json.loads(row.record)})

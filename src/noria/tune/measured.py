@@ -44,7 +44,8 @@ def measured_in(folder: Path) -> Measured:
     """The questions and texts of a folder of general questions; raises DataError."""
     found = suite.read(folder)
     questions = (each.question for several in found.sets.values() for each in several)
-    texts = (each.before + each.text for several in found.texts.values() for each in several)
+    every = (each for several in found.texts.values() for each in several)
+    texts = (each.before + each.text for each in every if isinstance(each, suite.Piece))
     return Measured([*questions, *texts])
 
 
