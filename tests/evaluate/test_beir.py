@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,14 @@ def test_splits_share_the_digest_of_the_documents(folder):
     assert test.digest == train.digest
     write_lines(folder / "corpus.jsonl", CORPUS[::-1])
     assert beir.read(folder).digest != test.digest
+
+
+def test_a_change_of_groups_changes_the_digest(folder):
+    """An index in which everybody may read a document must not be found for one of a group."""
+    public = beir.read(folder)
+    wheel, moon = public.documents
+    for_hr = replace(public, documents=(wheel, replace(moon, groups=frozenset({"hr"}))))
+    assert for_hr.digest != public.digest
 
 
 def test_blank_lines_marks_and_windows_line_ends_do_no_harm(folder):

@@ -31,11 +31,15 @@ class Collection:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the documents alone: splits of one corpus share an index."""
+        """Digest of the documents alone: splits of one corpus share an index.
+
+        Who may read them is part of it: an index that was made for others must not be found.
+        """
         digest = hashlib.sha256()
         for document in self.documents:
             titles = [heading.title for heading in document.headings]
-            parts = [document.id, document.media_type, document.text, titles]
+            readers = [sorted(document.groups)] if document.groups else []
+            parts = [document.id, document.media_type, document.text, titles, *readers]
             digest.update(json.dumps(parts).encode())
         return digest.hexdigest()
 
