@@ -37,7 +37,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny generator and a tiny encoder."""
     at = tmp_path_factory.mktemp("tiny")
     tiny_encoder(
-        at / "encoder", ["who", "built", "the", *THINGS, *map(str.lower, NAMES)], window=64
+        at / "encoder", ["who", "built", "the", *THINGS, *map(str.lower, NAMES)], window=256
     )
     folder = hugging_face(at / "model", template=TEMPLATE, initializer_range=0.3)
     gguf_file(at / "tiny.gguf", folder, TEMPLATE)
