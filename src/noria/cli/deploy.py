@@ -1,4 +1,4 @@
-"""``noria releases promote, rollback, canary, history``: what answers, and why."""
+"""``noria releases promote, rollback, canary, ab, shadow, history``: what answers, and why."""
 
 import secrets
 from datetime import UTC, datetime
@@ -8,6 +8,7 @@ from uuid import uuid4
 import typer
 
 from noria.cli.options import Config, Debug, Home, Json, house, progress, show
+from noria.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,16 +82,71 @@ def canary(
         frozen, before = ready(at, release, now)
         plan = {} if share else ramped(at, before.live, judged_a_day)
         chosen = share or plan["shares"][0]
-        if share and before.trial is not None and frozen in before.trial.releases:
+        trial = before.trial if before.trial and before.trial.kind != "shadow" else None
+        if share and trial is not None and frozen in trial.releases:
             action, after = "widen", taken_over(widened(before, frozen, share, now))
         else:
-            experiment, salt = f"x-{uuid4().hex[:12]}", secrets.token_hex(8)
-            after = tried(before, {frozen: chosen}, experiment, salt, now, plan)
+            after = tried(before, {frozen: chosen}, *drawn_anew(), now, plan)
             action = "canary"
         at.rollouts.change(before, after, action, frozen, {**BY_HAND, "share": chosen}, now)
     show(
         as_json(after), json, f"{frozen} answers {chosen:.1%} of the users; {after.live} the others"
     )
+
+
+def ab(
+    releases: Annotated[
+        list[str], typer.Argument(help="Two or more: releases, beginnings of ids, or arms.")
+    ],
+    share: Annotated[
+        float, typer.Option("--share", min=0.0001, max=0.5, help="Of the users, for each, as 0.25.")
+    ],
+    json: Json = False,
+    config: Config = None,
+    home: Home = None,
+    debug: Debug = False,
+) -> None:
+    """Compare releases with the live one; the first that is shown to be better is promoted."""
+    from noria.loop.deploy import tried
+    from noria.store.rollouts import as_json
+
+    with progress() as tell:
+        at = house(config, home, tell)
+        now = datetime.now(UTC)
+        found = [ready(at, release, now) for release in releases]
+        before, arms = found[-1][1], dict.fromkeys((frozen for frozen, _ in found), share)
+        if len(arms) < 2:
+            raise UsageError("one release alone; expected two or more, or: noria releases canary")
+        after = tried(before, arms, *drawn_anew(), now, compared(at, before.live, arms))
+        first, *others = arms
+        reason = {**BY_HAND, "share": share, "beside": others}
+        at.rollouts.change(before, after, "ab", first, reason, now)
+    told = f"{', '.join(arms)} answer {share:.1%} of the users each; {after.live} the others"
+    show(as_json(after), json, told)
+
+
+def shadow(
+    release: Wanted,
+    share: Annotated[
+        float, typer.Option("--share", min=0.0001, max=1.0, help="Of the users, as 0.1.")
+    ],
+    json: Json = False,
+    config: Config = None,
+    home: Home = None,
+    debug: Debug = False,
+) -> None:
+    """Let a release answer some users once more, where a place is free, and show it to nobody."""
+    from noria.loop.deploy import shadowed
+    from noria.store.rollouts import as_json
+
+    with progress() as tell:
+        at = house(config, home, tell)
+        now = datetime.now(UTC)
+        frozen, before = ready(at, release, now)
+        after = shadowed(before, frozen, share, *drawn_anew(), now)
+        at.rollouts.change(before, after, "shadow", frozen, {**BY_HAND, "share": share}, now)
+    told = f"{frozen} answers {share:.1%} of the users unseen; {after.live} answers everybody"
+    show(as_json(after), json, told)
 
 
 def history(
@@ -124,6 +180,23 @@ def ramped(at: "House", live: str, judged_a_day: float) -> "Mapping[str, Any]":
 
     with closing(Journal(at.engine)) as journal:
         return settled(Ramp(ramp(judged_a_day, DAYS), slow_after=slow_after(journal, live)))
+
+
+def compared(at: "House", live: str, arms: "Mapping[str, float]") -> "Mapping[str, Any]":
+    """What is settled for an A/B experiment: one stage, whose error is shared among the arms."""
+    from contextlib import closing
+
+    from noria.loop.oversee import Ramp, settled, slow_after
+    from noria.store.journal import Journal
+
+    with closing(Journal(at.engine)) as journal:
+        pace = slow_after(journal, live)
+    return settled(Ramp((max(arms.values()),), slow_after=pace, rivals=len(arms)))
+
+
+def drawn_anew() -> tuple[str, str]:
+    """A name and a salt for an experiment: no two share their users."""
+    return f"x-{uuid4().hex[:12]}", secrets.token_hex(8)
 
 
 def ready(at: "House", release: str, now: datetime) -> "tuple[str, Rollout]":
