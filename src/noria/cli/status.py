@@ -10,7 +10,10 @@ import typer
 from noria.cli.options import Config, Debug, Home, Json, house, show
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from noria.loop.lately import Lately
+    from noria.store.rollouts import Change
     from noria.types import Trial
 
 
@@ -29,7 +32,8 @@ def status(
     from noria.store.rollouts import as_json
 
     at = house(config, home)
-    state, last = at.rollouts.now(), at.rollouts.history(1)
+    state, notes = at.rollouts.now(), at.rollouts.history()
+    trial = state.trial if state else None
     since = datetime.now(UTC) - timedelta(hours=hours)
     with closing(Journal(at.engine)) as journal:
         found = lately(
@@ -39,14 +43,14 @@ def status(
         )
     told = {
         "rollout": as_json(state) if state else None,
-        "decided": dict(last[0].reason) if last else None,
+        "decided": dict(notes[0].reason) if notes else None,
         "lately": [asdict(each) for each in found],
     }
     lines = [
         f"live      {state.live if state else 'the settings: nothing was promoted'}",
         *([f"previous  {state.previous}"] if state and state.previous else []),
-        *(tried(state.trial) if state and state.trial else ()),
-        *(f"decided   {each.reason['sentence']}" for each in last if "sentence" in each.reason),
+        *(tried(trial) if trial else ()),
+        *decided(notes, trial),
         "",
         f"{'release':18} {'answers':>8} {'abstained':>10} {'grounded':>9} {'seconds':>8}  thumbs",
         *(
@@ -65,6 +69,20 @@ def tried(trial: "Trial") -> list[str]:
     name = "shadow" if trial.kind == "shadow" else "tried"
     split = Split(trial.steps)
     return [f"{name:9} {release} {split.share(release):.1%}" for release in trial.releases]
+
+
+def decided(notes: "Sequence[Change]", trial: "Trial | None") -> list[str]:
+    """The last decision; of several that are tried the last one on each."""
+    if trial is None or len(trial.releases) == 1:
+        last = [("", note) for note in notes[:1]]
+    else:
+        newest = {note.release: note for note in reversed(notes) if note.at >= trial.since}
+        last = [(f"{name}: ", newest[name]) for name in trial.releases if name in newest]
+    return [
+        f"decided   {whose}{note.reason['sentence']}"
+        for whose, note in last
+        if "sentence" in note.reason
+    ]
 
 
 def in_shadow(each: "Lately") -> str:
