@@ -96,10 +96,12 @@ class Service:
 
         It runs beside, and only where nobody needs the place.
         """
+        if self.draining:
+            return
         unit = unit_of(caller.tenant, wanted.user or shown.id)
         loaded = self.standing.fleets.now().answerers
         release = shadow(model, unit, self.standing.rollout, loaded)
-        if release is not None and not self.draining:
+        if release is not None:
             answering = asyncio.create_task(self._shadow(release, wanted, caller, shown.id))
             self._shadows.add(answering)
             answering.add_done_callback(self._shadows.discard)
