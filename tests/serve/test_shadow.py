@@ -14,9 +14,11 @@ from test_standing import change, until
 from noria.config import ServeSettings
 from noria.errors import ModelError
 from noria.loop.deploy import shadowed
+from noria.loop.feedback.shelf import kept_in
 from noria.loop.lately import lately
 from noria.serve.route import unit_of
 from noria.store.journal import ANSWER, SHADOW
+from noria.store.reviews import Reviews
 from noria.types import Event, Prompt
 from served import NOW, Served
 
@@ -74,6 +76,7 @@ def test_it_is_kept_beside_the_answer_and_counts_nowhere(serving: Serving, strea
     assert event.payload.keys() - answer.payload.keys() == {"shadows", "outcome"}
     assert at.journal.exposed("x1") == ((), ())
     assert at.journal.answers("r2", 10) == []
+    assert list(kept_in(at.journal, Reviews(at.rows._engine)).answers) == [answer.id]
     assert b'release="r2"' not in at.service.observed.told()
     thumb = {"answer": event.id, "kind": "thumb", "value": 1}
     assert post(at, thumb, "/v1/feedback").status_code == 404
