@@ -146,10 +146,12 @@ def test_a_request_that_needs_the_place_gets_it_at_once(serving: Serving) -> Non
 
 
 def test_it_does_not_begin_where_no_place_is_free(serving: Serving) -> None:
-    gate = threading.Event()
+    one_waits, gate = threading.Event(), threading.Event()
 
     def slow(release: str, prompt: Prompt) -> str:
-        if "mill" in str(prompt):
+        if "Who dug" in str(prompt):
+            one_waits.wait(20)
+        if "Who built" in str(prompt):
             gate.wait(20)
         return "Ada dug it."
 
@@ -158,10 +160,14 @@ def test_it_does_not_begin_where_no_place_is_free(serving: Serving) -> None:
     async def run() -> None:
         async with at.client() as client:
             first = asyncio.create_task(client.post(CHATS, json=asked(user="ada")))
-            second = asyncio.create_task(
-                client.post(CHATS, json=asked("Who built the mill?", model="live"))
-            )
-            await first
+            while not at.service.slots.running:
+                await asyncio.sleep(0.01)
+            other = asked("Who built the mill?", model="live")
+            second = asyncio.create_task(client.post(CHATS, json=other))
+            while not at.service.slots.waiting:
+                await asyncio.sleep(0.01)
+            one_waits.set()
+            await first  # whose place the second one has now
             await left(at)
             gate.set()
             await second
@@ -181,7 +187,7 @@ def test_its_failures_are_kept_and_nobody_notices(serving: Serving) -> None:
             gate.wait(20)
         return "Ada dug it."
 
-    at = beside(serving(broken, settings=ServeSettings(max_seconds=1.0)))
+    at = beside(serving(broken, settings=ServeSettings(max_seconds=2.5)))
     (told,) = chat(at, asked(user="ada"))
     assert told.status_code == 200
 
