@@ -27,7 +27,7 @@ def tiny_encoder(
         num_hidden_layers=2,
         num_attention_heads=4,
         intermediate_size=32,
-        max_position_embeddings=32,
+        max_position_embeddings=max(32, window),
         initializer_range=0.3,
     )
     BertModel(config).save_pretrained(path)
@@ -37,7 +37,10 @@ def tiny_encoder(
         "[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", model_max_length=32
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        model_max_length=max(32, window),
     ).save_pretrained(path)
     write(path / "sentence_bert_config.json", {"max_seq_length": window, "do_lower_case": False})
     kinds = {"": "Transformer", "1_Pooling": "Pooling", "2_Normalize": "Normalize"}

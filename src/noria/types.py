@@ -242,7 +242,9 @@ class Event:
     """Something that happened: an answer that was given, a click, a view, a purchase.
 
     An answer's event has the answer's id, kind ``answer``, its question as ``query`` and what it
-    read as ``payload``. ``propensity``: how probably ``item`` was shown at ``position``.
+    read as ``payload``. One of kind ``shadow`` was shown to nobody: its payload says which answer
+    it ``shadows``, and its ``outcome``. ``propensity``: how probably ``item`` was shown at
+    ``position``.
     """
 
     id: str
@@ -321,7 +323,7 @@ class Exposure:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Releases that are tried beside the live one.
+    """Releases that are tried beside the live one; a shadow answers as well, and unseen.
 
     ``steps``: who gets which, as a ``Split`` has it; ``salt`` draws the users. ``stage`` counts
     from 0; at each one statistics begin anew. ``plan``: what was settled for its decisions, as

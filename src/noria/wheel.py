@@ -276,7 +276,8 @@ class Wheel:
     def open(self, release: str, verdict: Mapping[str, Any], turn: str) -> dict[str, Any]:
         """Try it on some users, on the ramp that the settings say."""
         before = self._rollout()
-        if before.trial is not None and release in before.trial.releases:
+        trial = before.trial
+        if trial is not None and trial.kind == "canary" and release in trial.releases:
             return as_json(before)  # the turn was interrupted after this
         own = self.house.settings.canary
         plan = settled(ramped(self.journal, before.live, own, gain=bool(verdict["gain"])))

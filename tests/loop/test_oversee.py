@@ -101,7 +101,7 @@ def test_a_ramp_that_people_take_over_is_theirs() -> None:
     ramped = tried(Rollout("r1"), {"r2": 0.01}, "x", "s", NOW, settled(Ramp()))
     by_hand = taken_over(widened(ramped, "r2", 0.1, NOW))
     assert by_hand.trial is not None
-    assert ramp_of(by_hand.trial) == Ramp(shares=(0.1,), by_hand=True)
+    assert ramp_of(by_hand.trial, "r2") == Ramp(shares=(0.1,), by_hand=True)
 
 
 def test_holding_is_noted_once_until_more_is_seen(engine: Engine, journal: Journal) -> None:

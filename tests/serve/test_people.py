@@ -71,8 +71,8 @@ def test_events_are_kept(serving: Serving) -> None:
 
 def test_a_key_opens_its_groups_and_no_others(serving: Serving) -> None:
     at = serving(lambda release, prompt: "The bishop earns nine pounds.")
-    hr, _ = at.keys.add("acme", frozenset({"hr"}), 0, False, NOW)
-    public, caller = at.keys.add("acme", frozenset(), 0, False, NOW)
+    hr, _ = at.keys.add("acme", frozenset({"hr"}), 0, NOW)
+    public, caller = at.keys.add("acme", frozenset(), 0, NOW)
     body = {"query": "What does the bishop earn?"}
 
     def found(key: str, **more: Any) -> list[str]:
@@ -93,10 +93,25 @@ def test_a_key_opens_its_groups_and_no_others(serving: Serving) -> None:
     assert post(at, body, "/v1/search", public).status_code == 401
 
 
+def test_figures_are_for_who_has_a_key_where_there_are_keys(serving: Serving) -> None:
+    at = serving()
+
+    def told(key: str = "") -> int:
+        async def run() -> int:
+            async with at.client(key) as client:
+                return (await client.get("/metrics")).status_code
+
+        return asyncio.run(run())
+
+    assert told() == 200
+    key, _ = at.keys.add("acme", frozenset(), 0, NOW)
+    assert (told(), told(key)) == (401, 200)
+
+
 def test_an_answer_of_another_tenant_cannot_be_judged(serving: Serving) -> None:
     at = serving()
-    mine, _ = at.keys.add("mine", frozenset(), 0, False, NOW)
-    yours, _ = at.keys.add("yours", frozenset(), 0, False, NOW)
+    mine, _ = at.keys.add("mine", frozenset(), 0, NOW)
+    yours, _ = at.keys.add("yours", frozenset(), 0, NOW)
     answer = post(at, asked(), key=mine).json()["id"]
     thumb = {"answer": answer, "kind": "thumb", "value": 1}
     assert post(at, thumb, FEEDBACK, yours).status_code == 404

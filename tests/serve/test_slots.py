@@ -40,6 +40,35 @@ def test_who_waited_too_long_goes_and_takes_no_place() -> None:
     asyncio.run(run())
 
 
+def test_a_borrowed_place_goes_back_to_whoever_comes() -> None:
+    async def run() -> None:
+        slots, told = Slots(2, 10), list[str]()
+        with slots.borrowed(lambda: told.append("first")) as first:
+            async with slots.place("a", 10):
+                with slots.borrowed(lambda: told.append("second")) as second:
+                    assert (first, second) == (True, False)  # one place runs, one is lent
+                async with slots.place("b", 0.01) as waited:
+                    assert (told, slots.running) == (["first"], 2)
+                    assert waited < 0.01
+        assert (slots.running, slots._lent) == (0, [])
+
+    asyncio.run(run())
+
+
+def test_nothing_is_lent_while_somebody_waits() -> None:
+    async def run() -> None:
+        slots = Slots(1, 10)
+        async with slots.place("a", 10):
+            waits = asyncio.create_task(slots._enter("b", 10))
+            await asyncio.sleep(0)
+            assert slots.waiting == 1
+        with slots.borrowed(lambda: None) as free:
+            assert not free
+        await waits
+
+    asyncio.run(run())
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), max_size=30),
     st.integers(1, 3),

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from sqlalchemy import Engine
 
-from noria.store.journal import Journal, UnknownAnswerError, UsedKeyError
+from noria.store.journal import SHADOW, Journal, UnknownAnswerError, UsedKeyError
 from noria.types import Event, Exposure, Feedback
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -91,3 +91,16 @@ def test_a_person_is_forgotten_with_what_others_thought_of_their_answers(journal
     assert [event.id for event in journal.events()] == ["a-2"]
     assert [judged.id for judged in journal.feedback()] == ["f-3"]
     assert set(journal.forget("other", "ben").values()) == {0}
+
+
+def test_a_shadow_is_kept_only_beside_its_answer(journal: Journal) -> None:
+    journal.record(ANSWER).result(10)
+    shadow = replace(ANSWER, id="s-1", kind=SHADOW, release="r2")
+    assert journal.shadowed(shadow, "a-1").result(10) == "s-1"
+    with pytest.raises(UnknownAnswerError):  # nobody was shown it
+        journal.judge(replace(THUMB, answer="s-1")).result(10)
+    assert [event.id for event in journal.answers("r2", 10)] == []
+    journal.forget("acme", "ada")
+    with pytest.raises(UnknownAnswerError):
+        journal.shadowed(replace(shadow, id="s-2"), "a-1").result(10)
+    assert list(journal.events()) == []

@@ -72,7 +72,7 @@ def judge(at: Served, key: str, **body: Any) -> None:
 def test_judgements_become_a_data_set_that_can_be_checked_and_forgotten(
     at: Served, desk: Path
 ) -> None:
-    key, _ = at.keys.add("acme", frozenset({"hr"}), 0, False, NOW)
+    key, _ = at.keys.add("acme", frozenset({"hr"}), 0, NOW)
     well, mill, pay = (
         ask(at, question, "ada", key)
         for question in ("Who dug the well?", "Who built the mill?", "What does the bishop earn?")

@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from noria.cli import app
+from noria.errors import UsageError
 from tiny_encoder import tiny_encoder
 from tiny_llama import gguf_file, hugging_face
 
@@ -101,8 +102,8 @@ def server(desk: Path) -> Iterator[Serving]:
         serving.end(signal.SIGKILL)
 
 
-def release_of(server: Serving) -> str:
-    body = {"model": "noria", "messages": QUESTION}
+def release_of(server: Serving, user: str = "ada") -> str:
+    body = {"model": "noria", "messages": QUESTION, "user": user}
     told = httpx.post(f"{server.url}/v1/chat/completions", json=body, timeout=60)
     return str(told.raise_for_status().json()["noria"]["release"])
 
@@ -145,6 +146,41 @@ def test_promoted_and_rolled_back_within_a_second_or_so(
     assert [each["action"] for each in said("releases", "history")["changes"]] == [
         "canary", "rollback", "promote", "promote",
     ]  # fmt: skip
+
+
+def test_a_shadow_and_then_several_arms(desk: Path, models: Path, server: Serving) -> None:
+    first = release_of(server)
+    settings(models, 4)
+    second = said("releases", "shadow", "rag", "--share", "1.0")["trial"]["steps"][0][0]
+
+    def row(release: str) -> dict[str, Any]:
+        rows = {each["release"]: each for each in said("status")["lately"]}
+        found: dict[str, Any] = rows.get(release, {"answers": 0})
+        return found
+
+    def unseen() -> bool:
+        assert release_of(server) == first
+        return bool(row(second)["answers"])
+
+    server.until(unseen)
+    assert (row(second)["shadow"], row(second)["failed"]) == (True, 0)
+    assert row(second)["same"] is not None
+    assert not row(first)["shadow"]
+    told = CliRunner().invoke(app, ["status"]).stdout
+    assert f"shadow    {second} 100.0%" in told
+    assert "said the same" in told
+    for words in (("canary", second, "--share", "0.1"), ("ab", first, second, "--share", "0.2")):
+        refused = CliRunner().invoke(app, ["releases", *words])
+        assert isinstance(refused.exception, UsageError)
+        assert "is a shadow; end that first" in str(refused.exception)
+    said("releases", "rollback")
+    settings(models, 6)
+    both = said("releases", "ab", second, "rag", "--share", "0.3")["trial"]
+    assert both["kind"] == "ab"
+    assert both["plan"]["rivals"] == 2
+    met = {release_of(server, f"u{n}") for n in range(3)}
+    server.until(lambda: met.update(release_of(server, f"u{n}") for n in range(9)) or len(met) == 3)
+    assert met == {first, *(release for release, _ in both["steps"])}
 
 
 def test_what_was_acknowledged_outlives_the_process(desk: Path, server: Serving) -> None:

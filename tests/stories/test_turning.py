@@ -156,7 +156,7 @@ def test_what_passed_is_tried_on_the_ramp_of_the_settings(desk: Path) -> None:
     state = house.rollouts.now()
     assert state is not None
     assert state.trial is not None
-    ramp = ramp_of(state.trial)
+    ramp = ramp_of(state.trial, other)
     assert (ramp.gain, ramp.least, ramp.shares) == (True, 200, (0.5,))
     assert house.rollouts.history(1)[0].reason["turn"] == "t-1"
     house.close()

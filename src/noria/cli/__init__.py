@@ -47,7 +47,9 @@ app.command()(feedback.forget)
 data.app.command("build")(dataset.build)
 app.add_typer(releases.app, name="releases")
 app.add_typer(keys.app, name="keys")
-for change in (deploy.promote, deploy.rollback, deploy.canary, deploy.history):
+for change in (
+    deploy.promote, deploy.rollback, deploy.canary, deploy.ab, deploy.shadow, deploy.history
+):  # fmt: skip
     releases.app.command()(change)
 measure.app.command("report")(compare.report)
 app.add_typer(models.app, name="models")

@@ -1,4 +1,4 @@
-"""``noria releases promote, rollback, canary, history``: what answers, and why."""
+"""``noria releases promote, rollback, canary, ab, shadow, history``: what answers, and why."""
 
 import secrets
 from dataclasses import replace
@@ -9,11 +9,13 @@ from uuid import uuid4
 import typer
 
 from noria.cli.options import Config, Debug, Home, Json, house, progress, show
+from noria.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from noria.build import House
+    from noria.config import CanarySettings
     from noria.types import Rollout
 
 BY_HAND = {"by": "hand"}
@@ -84,18 +86,77 @@ def canary(
         at = house(config, home, tell)
         now = datetime.now(UTC)
         frozen, before = ready(at, release, now)
-        plan = {} if share else ramped(at, before.live, judged_a_day)
+        own = at.settings.canary
+        if judged_a_day is not None:
+            own = replace(own, judged_a_day=judged_a_day)
+        plan = {} if share else planned(at, before.live, own)
         chosen = share or plan["shares"][0]
-        if share and before.trial is not None and frozen in before.trial.releases:
+        trial = before.trial if before.trial and before.trial.kind != "shadow" else None
+        if share and trial is not None and frozen in trial.releases:
             action, after = "widen", taken_over(widened(before, frozen, share, now))
         else:
-            experiment, salt = f"x-{uuid4().hex[:12]}", secrets.token_hex(8)
-            after = tried(before, {frozen: chosen}, experiment, salt, now, plan)
+            after = tried(before, {frozen: chosen}, *drawn_anew(), now, plan)
             action = "canary"
         at.rollouts.change(before, after, action, frozen, {**BY_HAND, "share": chosen}, now)
     show(
         as_json(after), json, f"{frozen} answers {chosen:.1%} of the users; {after.live} the others"
     )
+
+
+def ab(
+    releases: Annotated[
+        list[str], typer.Argument(help="Two or more: releases, beginnings of ids, or arms.")
+    ],
+    share: Annotated[
+        float, typer.Option("--share", min=0.0001, max=0.5, help="Of the users, for each, as 0.25.")
+    ],
+    json: Json = False,
+    config: Config = None,
+    home: Home = None,
+    debug: Debug = False,
+) -> None:
+    """Compare releases with the live one; the first that is shown to be better is promoted."""
+    from noria.loop.deploy import tried
+    from noria.store.rollouts import as_json
+
+    with progress() as tell:
+        at = house(config, home, tell)
+        now = datetime.now(UTC)
+        found = [ready(at, release, now) for release in releases]
+        before, arms = found[-1][1], dict.fromkeys((frozen for frozen, _ in found), share)
+        if len(arms) < 2:
+            raise UsageError("one release alone; expected two or more, or: noria releases canary")
+        plan = planned(at, before.live, at.settings.canary, (share,), len(arms))
+        after = tried(before, arms, *drawn_anew(), now, plan)
+        first, *others = arms
+        reason = {**BY_HAND, "share": share, "beside": others}
+        at.rollouts.change(before, after, "ab", first, reason, now)
+    told = f"{', '.join(arms)} answer {share:.1%} of the users each; {after.live} the others"
+    show(as_json(after), json, told)
+
+
+def shadow(
+    release: Wanted,
+    share: Annotated[
+        float, typer.Option("--share", min=0.0001, max=1.0, help="Of the users, as 0.1.")
+    ],
+    json: Json = False,
+    config: Config = None,
+    home: Home = None,
+    debug: Debug = False,
+) -> None:
+    """Let a release answer some users once more, where a place is free, and show it to nobody."""
+    from noria.loop.deploy import shadowed
+    from noria.store.rollouts import as_json
+
+    with progress() as tell:
+        at = house(config, home, tell)
+        now = datetime.now(UTC)
+        frozen, before = ready(at, release, now)
+        after = shadowed(before, frozen, share, *drawn_anew(), now)
+        at.rollouts.change(before, after, "shadow", frozen, {**BY_HAND, "share": share}, now)
+    told = f"{frozen} answers {share:.1%} of the users unseen; {after.live} answers everybody"
+    show(as_json(after), json, told)
 
 
 def history(
@@ -119,19 +180,26 @@ def history(
     show({"changes": rows}, json, "\n".join(lines) or "nothing was promoted yet")
 
 
-def ramped(at: "House", live: str, judged_a_day: float | None) -> "Mapping[str, Any]":
-    """What is settled for a ramp before its first user comes."""
+def planned(
+    at: "House",
+    live: str,
+    canary: "CanarySettings",
+    shares: tuple[float, ...] = (),
+    rivals: int = 1,
+) -> "Mapping[str, Any]":
+    """What is settled for a trial before its first user comes."""
     from contextlib import closing
 
-    from noria.loop.oversee import ramped as planned
-    from noria.loop.oversee import settled
+    from noria.loop.oversee import ramped, settled
     from noria.store.journal import Journal
 
-    own = at.settings.canary
-    if judged_a_day is not None:
-        own = replace(own, judged_a_day=judged_a_day)
     with closing(Journal(at.engine)) as journal:
-        return settled(planned(journal, live, own))
+        return settled(ramped(journal, live, canary, shares, rivals=rivals))
+
+
+def drawn_anew() -> tuple[str, str]:
+    """A name and a salt for an experiment: no two share their users."""
+    return f"x-{uuid4().hex[:12]}", secrets.token_hex(8)
 
 
 def ready(at: "House", release: str, now: datetime) -> "tuple[str, Rollout]":

@@ -36,7 +36,7 @@ def add(
     from noria.corpus.ingest import parse_groups
 
     readers = parse_groups(groups) or frozenset()
-    key, caller = keys_at(config, home).add(tenant, readers, rate, False, datetime.now(UTC))
+    key, caller = keys_at(config, home).add(tenant, readers, rate, datetime.now(UTC))
     row = {"id": caller.key, "tenant": tenant, "groups": sorted(readers), "key": key}
     show(row, json, key)
     if not json:

@@ -3,11 +3,18 @@
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from noria.cli.options import Config, Debug, Home, Json, house, show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from noria.loop.lately import Lately
+    from noria.store.rollouts import Change
+    from noria.types import Trial
 
 
 def status(
@@ -21,34 +28,69 @@ def status(
 ) -> None:
     """What is live, what is tried and what was decided on it, and how they did lately."""
     from noria.loop.lately import lately
-    from noria.store.journal import ANSWER, Journal
+    from noria.store.journal import ANSWER, SHADOW, Journal
     from noria.store.rollouts import as_json
 
     at = house(config, home)
-    state, last = at.rollouts.now(), at.rollouts.history(1)
+    state, notes = at.rollouts.now(), at.rollouts.history()
+    trial = state.trial if state else None
     since = datetime.now(UTC) - timedelta(hours=hours)
     with closing(Journal(at.engine)) as journal:
-        found = lately(journal.events(ANSWER, since=since), journal.feedback(since=since))
+        found = lately(
+            journal.events(ANSWER, since=since),
+            journal.feedback(since=since),
+            journal.events(SHADOW, since=since),
+        )
     told = {
         "rollout": as_json(state) if state else None,
-        "decided": dict(last[0].reason) if last else None,
+        "decided": dict(notes[0].reason) if notes else None,
         "lately": [asdict(each) for each in found],
     }
     lines = [
         f"live      {state.live if state else 'the settings: nothing was promoted'}",
         *([f"previous  {state.previous}"] if state and state.previous else []),
-        *(
-            [f"tried     {release} {share:.1%}" for release, share in state.trial.steps]
-            if state and state.trial
-            else []
-        ),
-        *(f"decided   {each.reason['sentence']}" for each in last if "sentence" in each.reason),
+        *(tried(trial) if trial else ()),
+        *decided(notes, trial),
         "",
         f"{'release':18} {'answers':>8} {'abstained':>10} {'grounded':>9} {'seconds':>8}  thumbs",
         *(
             f"{each.release:18} {each.answers:8} {each.abstained:10.0%} {each.grounded:9.2f} "
-            f"{each.seconds:8.2f}  +{each.up} -{each.down}"
+            f"{each.seconds:8.2f}  {in_shadow(each) if each.shadow else f'+{each.up} -{each.down}'}"
             for each in found
         ),
     ]
     show(told, json, "\n".join(lines))
+
+
+def tried(trial: "Trial") -> list[str]:
+    """Who is tried on how many, a line each."""
+    from noria.loop.assign import Split
+
+    name = "shadow" if trial.kind == "shadow" else "tried"
+    split = Split(trial.steps)
+    return [f"{name:9} {release} {split.share(release):.1%}" for release in trial.releases]
+
+
+def decided(notes: "Sequence[Change]", trial: "Trial | None") -> list[str]:
+    """The last decision; of several that are tried the last one on each."""
+    if trial is None or len(trial.releases) == 1:
+        last = [("", note) for note in notes[:1]]
+    else:
+        newest = {note.release: note for note in reversed(notes) if note.at >= trial.since}
+        last = [(f"{name}: ", newest[name]) for name in trial.releases if name in newest]
+    return [
+        f"decided   {whose}{note.reason['sentence']}"
+        for whose, note in last
+        if "sentence" in note.reason
+    ]
+
+
+def in_shadow(each: "Lately") -> str:
+    """What is known of a shadow, which nobody gives thumbs.
+
+    >>> from noria.loop.lately import Lately
+    >>> in_shadow(Lately("r2", 8, 0.0, 0.9, 1.2, shadow=True, failed=1, same=0.75))
+    'shadow: 75% said the same, 1 failed'
+    """
+    same = "" if each.same is None else f" {each.same:.0%} said the same,"
+    return f"shadow:{same} {each.failed} failed"

@@ -80,13 +80,26 @@ class Split:
             return 1 - sum(share for name, share in self.steps if name != LIVE)
         return sum(share for name, share in self.steps if name == arm)
 
-    def beside_live(self, arm: str) -> float:
-        """An arm's share of the units that are either its own or live: other arms left out.
+    def returned(self, at: float) -> bool:
+        """Whether the unit at ``at`` is live again since its arm ended: it is compared no more.
 
-        >>> Split((("a", 0.25), ("b", 0.5))).beside_live("a")
-        0.5
+        >>> Split((("a", 0.1), ("b", 0.1))).without("a").returned(0.05)
+        True
         """
-        return self.share(arm) / (self.share(arm) + self.share(LIVE))
+        edges = zip(self.steps, self._edges(), strict=True)
+        return next((arm == LIVE for (arm, _), edge in edges if at < edge), False)
+
+    def beside_live(self, arm: str) -> float:
+        """An arm's share of the units that are either its own or were always live.
+
+        Other arms are left out, and those that ended: the share stays as it was.
+
+        >>> both = Split((("a", 0.25), ("b", 0.5)))
+        >>> both.beside_live("a"), both.without("b").beside_live("a")
+        (0.5, 0.5)
+        """
+        always = 1 - sum(own for _, own in self.steps)
+        return self.share(arm) / (self.share(arm) + always)
 
     def widened(self, arm: str, share: float) -> "Split":
         """The split in which ``arm`` has ``share``; only live users move, and only into ``arm``.

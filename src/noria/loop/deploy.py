@@ -1,12 +1,12 @@
-"""Changes of what is live, as values: promote, roll back, try beside, widen. Writes nothing."""
+"""Changes of what is live, as values: promote, roll back, try beside, shadow. Writes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
 
 from noria.errors import UsageError
-from noria.loop.assign import Split
+from noria.loop.assign import LIVE, ROUNDING, Split
 from noria.types import Rollout, Trial
 
 
@@ -58,27 +58,51 @@ def tried(
 ) -> Rollout:
     """Releases tried beside the live one, on these shares of the users, drawn anew by ``salt``.
 
-    ``plan``: what was settled for the decisions on it.
+    Several are an A/B experiment: each is compared with the live one, which therefore keeps at
+    least as many users as any of them. ``plan``: what was settled for the decisions on it.
     """
+    free = untried(before, shares)
+    split = Split()
+    for release, share in shares.items():
+        split = split.widened(release, checked(share))
+    if len(shares) > 1 and split.share(LIVE) < max(shares.values()) - ROUNDING:
+        raise UsageError(
+            f"{len(shares)} arms leave {split.share(LIVE):.1%} of the users to {free.live}, which "
+            f"each of them is compared with; give an arm at most {1 / (len(shares) + 1):.3g}"
+        )
+    kind: Literal["canary", "ab"] = "canary" if len(shares) == 1 else "ab"
+    trial = Trial(experiment, kind, split.steps, salt, now, plan=plan or {})
+    return replace(free, trial=trial)
+
+
+def shadowed(
+    before: Rollout | None, release: str, share: float, experiment: str, salt: str, now: datetime
+) -> Rollout:
+    """A release that answers a share of the users once more, and is shown to nobody."""
+    free = untried(before, [release])
+    steps = Split().widened(release, checked(share)).steps
+    return replace(free, trial=Trial(experiment, "shadow", steps, salt, now))
+
+
+def untried(before: Rollout | None, releases: Collection[str]) -> Rollout:
+    """What is live, where ``releases`` may be tried beside it: one trial at a time."""
     if before is None:
         raise UsageError("nothing is live to try it beside; promote a release first")
     if before.trial is not None:
         names = ", ".join(before.trial.releases)
-        raise UsageError(f"{names} is being tried; roll it back or promote it first")
-    if before.live in shares:
+        kind = "a shadow" if before.trial.kind == "shadow" else "being tried"
+        raise UsageError(
+            f"{names} is {kind}; end that first (noria releases rollback), or promote it"
+        )
+    if before.live in releases:
         raise UsageError(f"{before.live} is live; try another release beside it")
-    split = Split()
-    for release, share in shares.items():
-        split = split.widened(release, checked(share))
-    kind: Literal["canary", "ab"] = "canary" if len(shares) == 1 else "ab"
-    trial = Trial(experiment, kind, split.steps, salt, now, plan=plan or {})
-    return replace(before, trial=trial)
+    return before
 
 
 def widened(before: Rollout, release: str, share: float, now: datetime) -> Rollout:
     """The same trial with a larger share: nobody leaves it, and statistics begin anew."""
     trial = before.trial
-    if trial is None or release not in trial.releases:
+    if trial is None or trial.kind == "shadow" or release not in trial.releases:
         raise UsageError(f"{release} is not being tried; begin with: noria releases canary")
     steps = Split(trial.steps).widened(release, checked(share)).steps
     if steps == trial.steps:

@@ -31,6 +31,7 @@ FAILURES = {
 }
 SLOW = "slow"
 PACED = 1000  # answers by which the live release's pace is told
+NOTES = 10  # newest notes of an arm among which its last one is looked for
 GROWN = 1.1  # a stage that holds is noted again when so many times as many units were seen
 
 
@@ -41,7 +42,8 @@ class Ramp:
     ``gain``: a gate has measured that the release is worth having. ``slow_after``: seconds from
     which on an answer fails the guardrail "slow"; None where the live release's pace was not known.
     ``days``: how long a stage may take. ``by_hand``: the share is somebody's choice, so that only
-    harm is acted on.
+    harm is acted on. ``rivals``: how many arms began; the chance of an error is shared among them,
+    also when some have ended, since they had theirs.
     """
 
     shares: tuple[float, ...] = SHARES
@@ -52,31 +54,47 @@ class Ramp:
     slow_after: float | None = None
     days: float = 14.0
     by_hand: bool = False
+    rivals: int = 1
 
-    def plan(self, rivals: int) -> Plan:
+    def plan(self) -> Plan:
         """The statistics' view of it."""
         return Plan(
-            self.shares, margin=self.margin, least=self.least, most=self.most, rivals=rivals
+            self.shares, margin=self.margin, least=self.least, most=self.most, rivals=self.rivals
         )
 
 
-def ramp_of(trial: Trial) -> Ramp:
-    """What was settled for a trial; one begun by hand has its share as its only stage."""
-    if not trial.plan:
-        share = Split(trial.steps).beside_live(trial.releases[0])
-        return Ramp(shares=(min(share, 0.99),), by_hand=True)
-    return Ramp(**{**trial.plan, "shares": tuple(trial.plan["shares"])})
+def ramp_of(trial: Trial, release: str) -> Ramp:
+    """What was settled for one that is tried.
+
+    Begun by hand, or as one of several, it has its share as its only stage.
+    """
+    if trial.kind == "canary" and trial.plan:
+        return Ramp(**{**trial.plan, "shares": tuple(trial.plan["shares"])})
+    share = Split(trial.steps).beside_live(release)
+    told = trial.plan or {"by_hand": True, "rivals": len(trial.releases)}
+    return Ramp(**{**told, "shares": (min(share, 0.99),)})
 
 
-def ramped(journal: Journal, live: str, canary: CanarySettings, *, gain: bool = False) -> Ramp:
-    """What is settled for a ramp beside ``live`` before its first user comes."""
+def ramped(
+    journal: Journal,
+    live: str,
+    canary: CanarySettings,
+    shares: tuple[float, ...] = (),
+    gain: bool = False,
+    rivals: int = 1,
+) -> Ramp:
+    """What is settled for a trial beside ``live`` before its first user comes.
+
+    ``shares``: of a trial that is no ramp; else where a ramp begins is told by the settings.
+    """
     return Ramp(
-        ramp(canary.judged_a_day, canary.days),
-        canary.margin,
-        canary.least,
-        canary.most,
-        gain,
-        slow_after(journal, live),
+        shares=shares or ramp(canary.judged_a_day, canary.days),
+        margin=canary.margin,
+        least=canary.least,
+        most=canary.most,
+        gain=gain,
+        slow_after=slow_after(journal, live),
+        rivals=rivals,
     )
 
 
@@ -88,26 +106,32 @@ def settled(own: Ramp) -> Mapping[str, Any]:
 def overseen(rows: Rollouts, journal: Journal, now: datetime) -> tuple[Decision, Rollout] | None:
     """Decide on what is being tried, do it, and write it down; None where nothing is tried.
 
+    Of several arms the first that something is to be done about: the next look finds the others.
     A decision to hold is written down when a stage begins, and each time a tenth more was seen.
-    None, too, where another process was quicker.
+    None, too, where another process was quicker, and of a shadow: nobody meets it, and people
+    judge it.
     """
     before = rows.now()
-    if before is None or before.trial is None:
+    if before is None or before.trial is None or before.trial.kind == "shadow":
         return None
     trial = before.trial
     exposures, judged = journal.exposed(trial.experiment)
+    looks = []
     for release in trial.releases:
         found = decision(trial, release, before.live, exposures, judged, now)
-        action, after = followed(before, release, found, now)
-        last = rows.history(1)
-        if action == "hold" and last and noted(last[0].action, last[0].reason, found.units):
+        looks.append((release, found, *followed(before, release, found, now)))
+    looks.sort(key=lambda look: look[2] == "hold")  # what is only noted comes last
+    notes = [note for note in rows.history(NOTES * len(looks)) if note.at >= trial.since]
+    for release, found, action, after in looks:
+        last = next((note for note in notes if note.release == release), None)
+        if action == "hold" and last and noted(last.action, last.reason, found.units):
             continue
         try:
             rows.change(before, after, action, release, told(found), now)
         except BusyError:
             return None
         return found, after
-    return found, before
+    return looks[0][1], before
 
 
 def decision(
@@ -119,10 +143,10 @@ def decision(
     now: datetime,
 ) -> Decision:
     """What the rows of this stage say of one release that is tried."""
-    own = ramp_of(trial)
+    own = ramp_of(trial, release)
     ledger = ledger_of(trial.since, release, live, exposures, judged, own.slow_after)
     overdue = now - trial.since > timedelta(days=own.days)
-    plan = own.plan(len(trial.releases))
+    plan = own.plan()
     stage = min(trial.stage, len(plan.shares) - 1)
     return decide(plan, stage, ledger, gain=own.gain, overdue=overdue)
 
@@ -132,7 +156,7 @@ def followed(before: Rollout, release: str, found: Decision, now: datetime) -> t
 
     Of a trial begun by hand only harm is acted on: whoever chose the share chooses the next.
     """
-    by_hand = before.trial is not None and ramp_of(before.trial).by_hand
+    by_hand = before.trial is not None and ramp_of(before.trial, release).by_hand
     if found.kind == "rollback":
         return "rollback", ended(before, release)
     if found.kind == "hold" or by_hand:

@@ -19,7 +19,7 @@ def create_app(service: Service) -> FastAPI:
     @asynccontextmanager
     async def life(app: FastAPI) -> AsyncIterator[None]:
         yield
-        service.draining = True
+        service.drain()
         await asyncio.to_thread(service.close)
 
     app = FastAPI(title="Noria", version=noria.__version__, lifespan=life)

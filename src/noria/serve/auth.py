@@ -31,10 +31,9 @@ class Caller:
     tenant: str
     groups: frozenset[str] = PUBLIC
     rate: float = 0.0
-    admin: bool = False
 
 
-LOCAL = Caller("none", "local", admin=True)  # where there are no keys, and only this machine asks
+LOCAL = Caller("none", "local")  # where there are no keys, and only this machine asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +54,13 @@ class Keys:
         self._lock = threading.Lock()
 
     def add(
-        self, tenant: str, groups: frozenset[str], rate: float, admin: bool, at: datetime
+        self, tenant: str, groups: frozenset[str], rate: float, at: datetime
     ) -> tuple[str, Caller]:
         """A new key, which nobody can be told again, and whom it stands for."""
         if not tenant.strip():
             raise UsageError("a key without a tenant; expected a name")
         key = f"nk-{secrets.token_urlsafe(SECRET)}"
-        caller = Caller(f"k{secrets.token_hex(6)}", tenant, groups, rate, admin)
+        caller = Caller(f"k{secrets.token_hex(6)}", tenant, groups, rate)
         with self._engine.begin() as connection:
             connection.execute(
                 insert(keys).values(
@@ -70,7 +69,6 @@ class Keys:
                     tenant=tenant,
                     groups=json.dumps(sorted(groups)),
                     rate=rate,
-                    admin=admin,
                     at=at,
                 )
             )
@@ -144,7 +142,7 @@ class Rates:
 def caller_of(row: object) -> Caller:
     """Whom a row stands for."""
     groups = frozenset(json.loads(row.groups))  # type: ignore[attr-defined]
-    return Caller(row.id, row.tenant, groups, row.rate, row.admin)  # type: ignore[attr-defined]
+    return Caller(row.id, row.tenant, groups, row.rate)  # type: ignore[attr-defined]
 
 
 def digest(key: str) -> str:

@@ -1,13 +1,15 @@
 """``/v1/chat/completions``: whole, or as server-sent events."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.background import BackgroundTask
 
 from noria.serve import bodies
 from noria.serve.bodies import ChatBody
@@ -28,19 +30,20 @@ def routes(service: Service) -> APIRouter:
     @router.post("/v1/chat/completions")
     async def chat(given: ChatBody, caller: Asks) -> Response:
         """Answer the last message from the documents, as the releases that are live do."""
-        id, began = f"a-{uuid4().hex}", perf_counter()
-        writing = service.answer(id, wanted_of(given), given.model, caller)
+        id, began, wanted = f"a-{uuid4().hex}", perf_counter(), wanted_of(given)
+        writing = service.answer(id, wanted, given.model, caller)
+        then = partial(service.shadow, wanted, given.model, caller)
         response = bodies.ChatResponse(id, given.model, int(service.now().timestamp()))
         if given.stream:
             first = await anext(writing)  # before the status is told: errors keep theirs
             spent = perf_counter() - began
             counted = bool((given.stream_options or {}).get("include_usage"))
-            chunks = streamed(service, writing, first, response, counted, spent)
+            chunks = streamed(service, writing, first, response, counted, spent, then)
             return StreamingResponse(chunks, media_type="text/event-stream", headers=FLUSH)
         text, answer = await gathered(writing)
         service.observed.answered(answer, outcome_of(answer), None)
         said = answer.text if answer.release != BASE else text
-        return JSONResponse(response.whole(answer, said))
+        return JSONResponse(response.whole(answer, said), background=BackgroundTask(then, answer))
 
     return router
 
@@ -76,10 +79,11 @@ async def streamed(
     response: bodies.ChatResponse,
     counted: bool,
     seconds: float,
+    then: Callable[[Answer], Awaitable[None]],
 ) -> AsyncIterator[str]:
     """Server-sent events: a role, pieces, the end with what is Noria's own, and how much it was.
 
-    ``seconds``: what the first piece took.
+    ``seconds``: what the first piece took. ``then``: what begins when all was sent.
     """
     yield event(response.chunk({"role": "assistant", "content": ""}))
     piece: str | Answer = first
@@ -96,6 +100,7 @@ async def streamed(
     if counted:
         yield event(response.chunk(None, usage=bodies.usage(piece)))
     yield "data: [DONE]\n\n"
+    await then(piece)
 
 
 def event(content: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """One chat, from its messages to an answer that is kept. Synchronous, and knows nothing of HTTP."""
 
+import logging
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -12,11 +13,12 @@ from noria.protocols import LLM
 from noria.serve.auth import Caller
 from noria.serve.fleet import Fleet
 from noria.serve.route import BASE, Drawn
-from noria.store.journal import ANSWER, Journal
+from noria.store.journal import ANSWER, SHADOW, Journal
 from noria.types import Answer, Chat, Event, Exposure, Query, Sampling
 
 HISTORY = 20  # earlier turns that are looked at
 LONGEST_TOKEN = 64  # characters
+log = logging.getLogger("noria.serve")
 WITHDRAWN = "\n\nThis was a draft, and is withdrawn. "
 
 
@@ -115,6 +117,32 @@ def held(
     seconds = perf_counter() - began
     event = event_of(answer, query, kept.caller, kept.now(), seconds)
     kept.journal.answered(event, outcome_of(answer), seconds).result()
+    return answer
+
+
+def shadowed(
+    fleet: Fleet, release: str, wanted: Wanted, query: Query, kept: Kept, of: str
+) -> Generator[str, None, Answer]:
+    """Let ``release`` answer what ``of`` has answered, and keep it apart, for nobody to read.
+
+    Its failures are kept as well; who makes it leave has it leave nothing.
+    """
+    began = perf_counter()
+    try:
+        answer = yield from written(fleet, Drawn(release, release), wanted, query)
+        outcome = outcome_of(answer)
+    except (LeftError, GeneratorExit):
+        raise
+    except BaseException as error:
+        log.warning("the shadow %s did not answer: %s", release, type(error).__name__)
+        answer = Answer(query.id, "", (), 0.0, 0.0, False, release, "")
+        outcome = "timeout" if isinstance(error, TimeoutError) else "error"
+    answer = replace(answer, id=query.id, release=release)
+    seconds = perf_counter() - began
+    event = event_of(answer, query, kept.caller, kept.now(), seconds)
+    more = {"shadows": of, "outcome": outcome}
+    event = replace(event, kind=SHADOW, payload={**event.payload, **more})
+    kept.journal.shadowed(event, of).result()
     return answer
 
 

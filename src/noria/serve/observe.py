@@ -48,6 +48,10 @@ class Observed:
             registry=registry,
         )
         self.judged = Counter("noria_feedback", "Judgements", ["kind", "value"], registry=registry)
+        self.skipped = Counter(
+            "noria_shadows_skipped", "Shadow answers left out, for lack of a place",
+            registry=registry,
+        )  # fmt: skip
         running = Gauge("noria_running", "Answers being written", registry=registry)
         running.set_function(lambda: slots.running)
         waiting = Gauge("noria_waiting", "Requests that wait for a place", registry=registry)

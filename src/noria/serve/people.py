@@ -11,7 +11,7 @@ from noria.serve.bodies import EventBody, FeedbackBody
 from noria.serve.entry import Asks
 from noria.serve.refusals import RefusedError
 from noria.serve.service import Service
-from noria.store.journal import ANSWER
+from noria.store.journal import ANSWER, SHADOW
 from noria.types import Event, Feedback
 
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=bodies.NAME)]
@@ -54,7 +54,7 @@ def routes(service: Service) -> APIRouter:
             item=given.item,
             value=given.value,
         )
-        if given.kind == ANSWER:
+        if given.kind in (ANSWER, SHADOW):
             raise RefusedError(400, "invalid_request_error", "kind: answers are kept by the chat")
         return {"id": await asyncio.wrap_future(service.journal.record(event, key))}
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from noria.errors import UsageError
 from noria.loop.assign import LIVE, Experiment, Split, place
-from noria.types import Rollout
+from noria.types import Rollout, Trial
 
 ROUTED = "noria"  # the model's name that lets Noria choose
 BASE = "base"
@@ -45,7 +45,10 @@ def drawn(model: str, unit: str, rollout: Rollout, loaded: Container[str]) -> Dr
     if model == ROUTED:
         if trial is None or trial.kind == "shadow":
             return Drawn(rollout.live, rollout.live)
-        arm = Split(trial.steps).arm(place(unit, Experiment(trial.experiment, trial.salt)))
+        split, at = Split(trial.steps), place_in(trial, unit)
+        if split.returned(at):  # their arm has ended: they are no fair comparison for another
+            return Drawn(rollout.live, rollout.live)
+        arm = split.arm(at)
         meant = rollout.live if arm == LIVE else arm
         release = meant if meant in loaded else rollout.live
         return Drawn(release, meant, trial.experiment, unit)
@@ -56,9 +59,24 @@ def drawn(model: str, unit: str, rollout: Rollout, loaded: Container[str]) -> Dr
     return Drawn(release, release)
 
 
+def shadow(model: str, unit: str, rollout: Rollout, loaded: Container[str]) -> str | None:
+    """The release that answers ``unit`` a second time, unseen; None where none does."""
+    trial = rollout.trial
+    if model != ROUTED or trial is None or trial.kind != "shadow":
+        return None
+    arm = Split(trial.steps).arm(place_in(trial, unit))
+    return arm if arm != LIVE and arm in loaded else None
+
+
+def place_in(trial: Trial, unit: str) -> float:
+    """Where a unit lies in a trial."""
+    return place(unit, Experiment(trial.experiment, trial.salt))
+
+
 def named(model: str, rollout: Rollout) -> str:
     """The release that an alias means; any other name is its own."""
-    tried = next(iter(rollout.trial.releases), "") if rollout.trial else ""
+    trial = rollout.trial
+    tried = trial.releases[0] if trial and trial.kind != "shadow" else ""
     aliases = {"live": rollout.live, "previous": rollout.previous or "", "canary": tried}
     return aliases.get(model, model)
 

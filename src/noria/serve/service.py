@@ -1,24 +1,28 @@
 """The asynchronous edge: waits for a place, has a thread answer, and passes on what it writes."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from noria.answer.answerer import Answerer
 from noria.config import ServeSettings
+from noria.errors import NoriaError
 from noria.serve.auth import Caller, Keys, Rates
-from noria.serve.conversation import Kept, LeftError, Wanted, checked, held, query_of
+from noria.serve.conversation import Kept, LeftError, Wanted, checked, held, query_of, shadowed
 from noria.serve.observe import Observed
-from noria.serve.route import BASE, Drawn, drawn, unit_of
+from noria.serve.route import BASE, Drawn, drawn, shadow, unit_of
 from noria.serve.slots import Slots
 from noria.serve.standing import Standing
 from noria.store.journal import Journal
 from noria.types import Answer
 
+log = logging.getLogger("noria.serve")
 BESIDE = 4  # searches and embeddings side by side, beside the answers
 
 
@@ -52,7 +56,10 @@ class Service:
         self.quick = Slots(BESIDE, settings.queue)
         self.observed = Observed(self.slots)
         self.draining = False
+        self._shadows: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(2 * places + BESIDE, thread_name_prefix="noria-answer")
+        # of their own: one that was told to leave, and reads still, keeps no answer from a thread
+        self._unseen = ThreadPoolExecutor(places, thread_name_prefix="noria-shadow")
 
     async def answer(
         self, id: str, wanted: Wanted, model: str, caller: Caller
@@ -78,8 +85,58 @@ class Service:
                     with closing(held(fleet, actual, wanted, query, kept)) as writing:
                         passed_on(writing, tell, stop)
 
-            async for piece in self._run(pump):
-                yield piece
+            last: str | Answer = ""
+            async for last in self._run(pump, self._threads):
+                if not isinstance(last, Answer):
+                    yield last
+        yield last  # and the place is free
+
+    async def shadow(self, wanted: Wanted, model: str, caller: Caller, shown: Answer) -> None:
+        """Begin to let a shadow answer what ``shown`` has answered, if there is one.
+
+        It runs beside, and only where nobody needs the place.
+        """
+        if self.draining:
+            return
+        unit = unit_of(caller.tenant, wanted.user or shown.id)
+        loaded = self.standing.fleets.now().answerers
+        release = shadow(model, unit, self.standing.rollout, loaded)
+        if release is not None:
+            answering = asyncio.create_task(self._shadow(release, wanted, caller, shown.id))
+            self._shadows.add(answering)
+            answering.add_done_callback(self._shadows.discard)
+
+    async def _shadow(self, release: str, wanted: Wanted, caller: Caller, of: str) -> None:
+        """One shadow's answer; nobody hears how it went."""
+        query = query_of(wanted, caller, f"s-{uuid4().hex}")
+        kept = Kept(self.journal, caller, self.now)
+
+        def pump(tell: Callable[[Any], None], stop: Stop) -> None:
+            with self.standing.fleets.pinned() as fleet:
+                if release not in fleet.answerers:  # it has ended since
+                    raise LeftError
+                with closing(shadowed(fleet, release, wanted, query, kept, of)) as writing:
+                    passed_on(writing, tell, stop)
+
+        leave = asyncio.current_task().cancel  # type: ignore[union-attr]
+        with self.slots.borrowed(leave) as free:
+            try:
+                if not free:
+                    raise LeftError
+                async for _ in self._run(pump, self._unseen):
+                    pass
+            except (LeftError, asyncio.CancelledError):
+                self.observed.skipped.inc()
+            except TookTooLongError:
+                pass  # which is kept as its outcome
+            except NoriaError as error:
+                log.warning("what a shadow answered was not kept: %s", error)
+
+    def drain(self) -> None:
+        """Take nothing more; shadows leave."""
+        self.draining = True
+        for answering in self._shadows:
+            answering.cancel()
 
     def drawn(self, model: str, unit: str) -> Drawn:
         """Who answers ``unit``, which asks for ``model``."""
@@ -99,7 +156,7 @@ class Service:
             return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
     async def _run(
-        self, pump: Callable[[Callable[[Any], None], Stop], None]
+        self, pump: Callable[[Callable[[Any], None], Stop], None], threads: ThreadPoolExecutor
     ) -> AsyncIterator[str | Answer]:
         """What a thread tells, until it has told an answer; its time is bounded."""
         loop = asyncio.get_running_loop()
@@ -116,7 +173,7 @@ class Service:
                 tell(error)
 
         ends = loop.time() + self.settings.max_seconds
-        self._threads.submit(run)
+        threads.submit(run)
         stop_reason: BaseException = LeftError()
         try:
             while True:
@@ -139,6 +196,7 @@ class Service:
     def close(self) -> None:
         """End what was begun, and give back what was loaded."""
         self._threads.shutdown(wait=True)
+        self._unseen.shutdown(wait=True)
         self.standing.close()
         self.journal.close()
 

@@ -1,9 +1,12 @@
-"""Places to be answered in, given out fairly: callers take turns, whatever each has waiting."""
+"""Places to be answered in, given out fairly: callers take turns, whatever each has waiting.
+
+A place that nobody needs may be borrowed, and goes back as soon as somebody does.
+"""
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 
 class FullError(Exception):
@@ -24,6 +27,7 @@ class Slots:
         self.places, self.room = places, waiting
         self.running = 0
         self._queues: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._lent: list[Callable[[], object]] = []
         self._pace = 1.0  # seconds that a request takes, lately
 
     @property
@@ -47,9 +51,27 @@ class Slots:
             self._pace += (clock() - began - self._pace) / 8  # of the last eight or so
             self._leave()
 
+    @contextmanager
+    def borrowed(self, give_back: Callable[[], object]) -> Iterator[bool]:
+        """Whether a place is free that nobody waits for; it is the block's until a request comes.
+
+        Then ``give_back`` is called, and the request goes in at once: it never waits for a
+        borrower.
+        """
+        free = self.running + len(self._lent) < self.places and not self._queues
+        if free:
+            self._lent.append(give_back)
+        try:
+            yield free
+        finally:
+            if give_back in self._lent:
+                self._lent.remove(give_back)
+
     async def _enter(self, caller: str, patience: float) -> None:
         if self.running < self.places and not self._queues:
             self.running += 1
+            if self.running + len(self._lent) > self.places:
+                self._lent.pop()()  # the one that began last has the least to lose
             return
         if self.waiting >= self.room:
             raise FullError(self.back())

@@ -43,7 +43,7 @@ def routes(service: Service) -> APIRouter:
         return JSONResponse(content, 200 if ready else 503)
 
     @router.get("/metrics")
-    async def metrics() -> Response:
+    async def metrics(caller: Asks) -> Response:
         return Response(service.observed.told(), media_type="text/plain; version=0.0.4")
 
     return router

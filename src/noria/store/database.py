@@ -30,7 +30,7 @@ from noria.store.sqlite import write_ahead
 
 PATIENCE = 10.0  # seconds to wait for another process that writes
 SQLITE_BESIDE = 100_000  # bytes of the file that SQLite keeps beside the database, and some
-HEAD = "0003"  # the newest migration
+HEAD = "0004"  # the newest migration
 MIGRATING = 6_667_428  # PostgreSQL's lock of that number lets one process migrate
 # as Alembic makes it
 VERSIONS = Table("noria_version", MetaData(), Column("version_num", String(32), primary_key=True))

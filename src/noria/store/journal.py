@@ -32,6 +32,7 @@ from noria.store.writer import Writer
 from noria.types import Event, Exposure, Feedback
 
 ANSWER = "answer"  # the kind of event that an answer is
+SHADOW = "shadow"  # and of one that nobody was shown
 
 
 class UnknownAnswerError(UsageError):
@@ -88,6 +89,20 @@ class Journal:
         def work(at: Connection) -> None:
             once(at, events, row, None)
             at.execute(end_of(event.id, outcome, seconds))
+
+        return self._writer.submit(work)
+
+    def shadowed(self, event: Event, answer: str) -> "Future[str]":
+        """Keep what a shadow said beside ``answer``.
+
+        The future has its id, or UnknownAnswerError where that answer was erased meanwhile: nothing
+        comes back of somebody who was forgotten.
+        """
+        row = {**asdict(event), "payload": spelled(event.payload)}
+
+        def work(at: Connection) -> str:
+            answer_of(at, event.tenant, answer)
+            return once(at, events, row, None)
 
         return self._writer.submit(work)
 

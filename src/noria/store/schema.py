@@ -186,7 +186,6 @@ keys = Table(
     Column("tenant", String(NAME), nullable=False),
     Column("groups", Text, nullable=False),
     Column("rate", Float, nullable=False),
-    Column("admin", Boolean, nullable=False),
     Column("at", Moment, nullable=False),
     Column("revoked", Moment),
 )

@@ -1,1 +1,1 @@
-"""The steps, oldest first: ``releases``, ``serving``, ``reviews``."""
+"""The steps, oldest first: ``releases``, ``serving``, ``reviews``, ``keys``."""
