@@ -56,7 +56,7 @@ def desk(tmp_path: Path, models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         f'[models]\ngenerator = "file:{models / "tiny.gguf"}"\n'
         f'encoder = "file:{models / "encoder"}"\nreader = false\n'
         "context = 2048\nthreads = 1\nfast_copy = false\n"
-        "[answer]\nprompt_tokens = 900\nmax_tokens = 8\n"
+        "[answer]\nprompt_tokens = 400\nmax_tokens = 8\n"
         '[turn]\nquestions = "held-out.jsonl"\nexamples = 10\nmost = 60\nreplay = 0.0\n'
         'general = "general"\n[canary]\njudged_a_day = 40\nleast = 200\n'
     )
