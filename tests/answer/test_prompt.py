@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from noria.answer.prompt import build, harmless, template_digest
 from noria.types import Candidate, Item
 
@@ -46,6 +48,20 @@ def test_a_passage_cannot_leave_its_fence_or_forge_a_turn() -> None:
     assert user.count("</passage") == 1
     for mark in ("<|im_start|>", "<|im_end|>", "[INST]", "</s>", "<start_of_turn>"):
         assert mark not in user
+
+
+OTHERS = (
+    "<\uff5cUser\uff5c>",
+    "<\uff5cend\u2581of\u2581sentence\uff5c>",
+    "[SYSTEM_PROMPT]",
+    "[/SYSTEM_PROMPT]",
+    "[TOOL_CALLS]",
+)
+
+
+@pytest.mark.parametrize("mark", OTHERS)
+def test_marks_of_other_families_are_taken_out_too(mark: str) -> None:
+    assert harmless(f"Hi {mark}there") == "Hi  there"
 
 
 def test_harmless_text_stays_as_it_is() -> None:

@@ -25,9 +25,11 @@ SHOWN_TASK = (
     "If the passages do not contain the answer, say: I don't know."
 )
 OPEN, CLOSE = '<passage number="{number}"{title}>', "</passage>"
-# Marks of chat templates (<|im_start|>, [INST], <s>, <<SYS>>) and of our own fence.
+# Marks of chat templates (<|im_start|>, [INST], <s>, <<SYS>>) and of our own fence; DeepSeek writes
+# its marks with a wide bar (U+FF5C), and Mistral the names of turns and tools in brackets.
 FORGED = re.compile(
-    r"<\|[^|>\n]{0,40}\|>|\[/?INST\]|<</?SYS>>|</?s>|</?(?:passage|bos|eos|start_of_turn|"
+    r"<[|\uff5c][^|\uff5c>\n]{0,40}[|\uff5c]>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|"
+    r"TOOL_RESULTS)\]|<</?SYS>>|</?s>|</?(?:passage|bos|eos|start_of_turn|"
     r"end_of_turn)\b[^>\n]{0,80}>",
     re.IGNORECASE,
 )

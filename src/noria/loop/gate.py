@@ -211,7 +211,7 @@ def at_least(won: int, discordant: int) -> float:
     >>> at_least(5, 5), at_least(4, 4), at_least(0, 0)
     (0.03125, 0.0625, 1.0)
     """
-    return sum(comb(discordant, heads) for heads in range(won, discordant + 1)) / 2**discordant
+    return sum(comb(discordant, heads) for heads in range(won, discordant + 1)) / (1 << discordant)
 
 
 def apart(new: Probe, live: Probe) -> tuple[float, float]:
