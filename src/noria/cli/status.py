@@ -1,4 +1,7 @@
-"""``noria status``: what answers, what is tried, and how they did lately."""
+"""``noria status``: what answers, what is tried, and how they did lately.
+
+Last comes how far the questions to what is live, and what was found for them, have moved.
+"""
 
 from contextlib import closing
 from dataclasses import asdict
@@ -14,13 +17,17 @@ def status(
     hours: Annotated[
         float, typer.Option("--hours", min=0.01, max=24 * 366, help="How far back to look.")
     ] = 24.0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out drift, for which questions are encoded.")
+    ] = False,
     json: Json = False,
     config: Config = None,
     home: Home = None,
     debug: Debug = False,
 ) -> None:
-    """What is live, what is tried and what was decided on it, and how they did lately."""
+    """What is live, tried and decided, how it did lately, and whether it drifts."""
     from noria.loop.lately import lately
+    from noria.loop.lookout import Lookout, learnt_by
     from noria.store.journal import ANSWER, Journal
     from noria.store.rollouts import as_json
 
@@ -29,10 +36,13 @@ def status(
     since = datetime.now(UTC) - timedelta(hours=hours)
     with closing(Journal(at.engine)) as journal:
         found = lately(journal.events(ANSWER, since=since), journal.feedback(since=since))
+        lookout = Lookout(at.rollouts, journal, learnt_by(at.registry))
+        drifts = [] if quick else lookout.look(lambda: at.encoder)
     told = {
         "rollout": as_json(state) if state else None,
         "decided": dict(last[0].reason) if last else None,
         "lately": [asdict(each) for each in found],
+        "drift": {each.what: each.as_json() for each in drifts},
     }
     lines = [
         f"live      {state.live if state else 'the settings: nothing was promoted'}",
@@ -50,5 +60,7 @@ def status(
             f"{each.seconds:8.2f}  +{each.up} -{each.down}"
             for each in found
         ),
+        *(["", "drift of what is live"] if drifts else []),
+        *(f"{each.what:9} {each.sentence}" for each in drifts),
     ]
     show(told, json, "\n".join(lines))

@@ -2,22 +2,23 @@
 
 import json
 from collections.abc import AsyncIterator
-from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from noria.serve import bodies
 from noria.serve.bodies import ChatBody
-from noria.serve.conversation import Wanted, outcome_of
+from noria.serve.conversation import Wanted
+from noria.serve.course import Course
 from noria.serve.entry import Asks
 from noria.serve.refusals import told
 from noria.serve.route import BASE
 from noria.serve.service import Service
 from noria.types import Answer
 
+TRACE = ("traceparent", "tracestate")
 FLUSH = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # no proxy may wait for more
 
 
@@ -26,19 +27,17 @@ def routes(service: Service) -> APIRouter:
     router = APIRouter()
 
     @router.post("/v1/chat/completions")
-    async def chat(given: ChatBody, caller: Asks) -> Response:
+    async def chat(given: ChatBody, caller: Asks, request: Request) -> Response:
         """Answer the last message from the documents, as the releases that are live do."""
-        id, began = f"a-{uuid4().hex}", perf_counter()
-        writing = service.answer(id, wanted_of(given), given.model, caller)
-        response = bodies.ChatResponse(id, given.model, int(service.now().timestamp()))
+        course = course_of(given, request)
+        writing = service.answer(course, wanted_of(given), caller)
+        response = bodies.ChatResponse(course.id, given.model, int(service.now().timestamp()))
         if given.stream:
             first = await anext(writing)  # before the status is told: errors keep theirs
-            spent = perf_counter() - began
             counted = bool((given.stream_options or {}).get("include_usage"))
-            chunks = streamed(service, writing, first, response, counted, spent)
+            chunks = streamed(writing, first, response, counted)
             return StreamingResponse(chunks, media_type="text/event-stream", headers=FLUSH)
         text, answer = await gathered(writing)
-        service.observed.answered(answer, outcome_of(answer), None)
         said = answer.text if answer.release != BASE else text
         return JSONResponse(response.whole(answer, said))
 
@@ -69,18 +68,27 @@ def wanted_of(given: ChatBody) -> Wanted:
     )
 
 
+def course_of(given: ChatBody, request: Request) -> Course:
+    """A chat that has come. Of its headers, those of a trace are kept."""
+    headers = request.headers
+    return Course(
+        id=f"a-{uuid4().hex}",
+        model=given.model,
+        stream=given.stream,
+        max_tokens=given.max_completion_tokens or given.max_tokens,
+        temperature=given.temperature,
+        seed=given.seed,
+        parent={name: headers[name] for name in TRACE if name in headers},
+    )
+
+
 async def streamed(
-    service: Service,
     writing: AsyncIterator[str | Answer],
     first: str | Answer,
     response: bodies.ChatResponse,
     counted: bool,
-    seconds: float,
 ) -> AsyncIterator[str]:
-    """Server-sent events: a role, pieces, the end with what is Noria's own, and how much it was.
-
-    ``seconds``: what the first piece took.
-    """
+    """Server-sent events: a role, pieces, the end with what is Noria's own, and how much it was."""
     yield event(response.chunk({"role": "assistant", "content": ""}))
     piece: str | Answer = first
     try:
@@ -91,7 +99,6 @@ async def streamed(
         _, content, _ = told(error)
         yield event(content)
         return
-    service.observed.answered(piece, outcome_of(piece), seconds)
     yield event(response.chunk({}, piece.finish, noria=bodies.own(piece)))
     if counted:
         yield event(response.chunk(None, usage=bodies.usage(piece)))
