@@ -6,11 +6,17 @@ Last comes how far the questions to what is live, and what was found for them, h
 from contextlib import closing
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from noria.cli.options import Config, Debug, Home, Json, house, show
+from noria.cli.options import Config, Debug, Home, Json, complain, house, show
+from noria.errors import NoriaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from noria.loop.drift import Drift
 
 
 def status(
@@ -37,7 +43,7 @@ def status(
     with closing(Journal(at.engine)) as journal:
         found = lately(journal.events(ANSWER, since=since), journal.feedback(since=since))
         lookout = Lookout(at.rollouts, journal, learnt_by(at.registry))
-        drifts = [] if quick else lookout.look(lambda: at.encoder)
+        drifts = () if quick else tried(lambda: lookout.look(lambda: at.encoder))
     told = {
         "rollout": as_json(state) if state else None,
         "decided": dict(last[0].reason) if last else None,
@@ -64,3 +70,12 @@ def status(
         *(f"{each.what:9} {each.sentence}" for each in drifts),
     ]
     show(told, json, "\n".join(lines))
+
+
+def tried(look: "Callable[[], tuple[Drift, ...]]") -> "tuple[Drift, ...]":
+    """What is seen of drift; why nothing is seen is no reason to tell nothing else."""
+    try:
+        return look()
+    except NoriaError as error:
+        complain(f"drift cannot be told: {error}")
+        return ()

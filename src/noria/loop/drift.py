@@ -140,21 +140,34 @@ def shares(values: Values, edges: Values) -> Values:
     return counts / counts.sum()  # type: ignore[no-any-return]
 
 
-def placed(known: Values, vectors: Values, texts: Sequence[str]) -> dict[str, Values]:
-    """Where questions lie among ``known`` ones, and how long they are: one number a question each.
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Known questions, and the directions in which they differ most."""
 
-    ``nearest``: the cosine with the nearest known one, which falls when people ask of what is new;
-    ``direction 1`` and on: along what the known ones differ in most, which moves when topics that
-    are known grow or shrink; ``words``: their number, which tells bots and pasted texts. Vectors
-    themselves have too many dimensions for bins.
+    known: Values
+    centre: Values
+    directions: Values
 
-    The known ones must not be among those that are placed: a question is its own nearest.
-    """
-    centre = known.mean(axis=0)
-    _, _, directions = np.linalg.svd(known - centre, full_matrices=False)
-    along = (vectors - centre) @ directions[:DIRECTIONS].T
-    return {
-        "nearest": (vectors @ known.T).max(axis=1),
-        **{f"direction {n}": along[:, n - 1] for n in range(1, along.shape[1] + 1)},
-        "words": np.array([len(text.split()) for text in texts], dtype=np.float64),
-    }
+    @classmethod
+    def of(cls, known: Values) -> "Chart":
+        """The chart of these vectors, each of length 1."""
+        centre = known.mean(axis=0)
+        _, _, directions = np.linalg.svd(known - centre, full_matrices=False)
+        return cls(known, centre, directions[:DIRECTIONS])
+
+    def placed(self, vectors: Values, texts: Sequence[str]) -> dict[str, Values]:
+        """Where questions lie, and how long they are: one number a question each.
+
+        ``nearest``: the cosine with the nearest known one, which falls when people ask of what is
+        new; ``direction 1`` and on: which moves when topics that are known grow or shrink;
+        ``words``: their number, which tells bots and pasted texts. Vectors themselves have too
+        many dimensions for bins.
+
+        The known ones must not be among those that are placed: a question is its own nearest.
+        """
+        along = (vectors - self.centre) @ self.directions.T
+        return {
+            "nearest": (vectors @ self.known.T).max(axis=1),
+            **{f"direction {n}": along[:, n - 1] for n in range(1, along.shape[1] + 1)},
+            "words": np.array([len(text.split()) for text in texts], dtype=np.float64),
+        }

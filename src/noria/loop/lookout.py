@@ -4,6 +4,7 @@ Reads the journal, and decides nothing. What it has encoded it keeps, so that a 
 only what is new.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +12,8 @@ from hashlib import blake2b
 
 import numpy as np
 
-from noria.loop.drift import LEAST, Drift, Values, drift, placed
+from noria.errors import NoriaError
+from noria.loop.drift import LEAST, Chart, Drift, Values, drift
 from noria.loop.feedback.shelf import DATASET, examples_in
 from noria.protocols import Encoder
 from noria.store.journal import Journal
@@ -49,6 +51,7 @@ class Lookout:
         self._rows, self._journal, self._learnt = rows, journal, learnt
         self._encoder = ""  # of what is kept
         self._kept: dict[str, Values] = {}
+        self._ended = threading.Event()
 
     def look(self, encoder: Callable[[], Encoder]) -> tuple[Drift, ...]:
         """The drift of questions and of scores of what is live; none where nothing is.
@@ -77,7 +80,7 @@ class Lookout:
     ) -> Drift:
         """What is asked now against the training set, or else against what was asked first.
 
-        Half of the earlier ones are the map on which the other half and today's are placed: both
+        Half of the earlier ones are the chart on which the other half and today's are placed: both
         are strangers to it, so that only a change can set them apart.
         """
         before = distinct(learnt.questions if learnt else asked(first))[:LEARNT]
@@ -89,7 +92,8 @@ class Lookout:
         if min(len(compared), len(now)) < LEAST:
             return Drift("questions", against, len(compared), len(now))
         known, then, here = self._encoded(encoder(), before[::2], compared, now)
-        return drift("questions", against, placed(known, then, compared), placed(known, here, now))
+        chart = Chart.of(known)
+        return drift("questions", against, chart.placed(then, compared), chart.placed(here, now))
 
     def _encoded(self, encoder: Encoder, *sides: Sequence[str]) -> list[Values]:
         """The vectors of several lists of texts; those that are kept are not read again."""
@@ -97,11 +101,17 @@ class Lookout:
         kept = self._kept if self._encoder == encoder.fingerprint else {}
         fresh = [text for text in wanted if text not in kept]
         for start in range(0, len(fresh), BATCH):
+            if self._ended.is_set():
+                raise NoriaError("it was to end before all questions were read")
             batch = fresh[start : start + BATCH]
             kept.update(zip(batch, encoder.encode_queries(batch), strict=True))
         self._encoder = encoder.fingerprint
         self._kept = {text: kept[text] for text in wanted}
         return [np.array([kept[text] for text in side], dtype=np.float64) for side in sides]
+
+    def close(self) -> None:
+        """Let a look that goes on in another thread end soon, with NoriaError."""
+        self._ended.set()
 
     def _since(self, live: str) -> datetime:
         """When what is live was made live, as far as the history is looked through."""

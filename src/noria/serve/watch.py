@@ -15,7 +15,7 @@ class Watch(Repeated):
     """Looks every ``seconds`` until it is closed. Several servers may each have one."""
 
     def __init__(self, lookout: Lookout, service: Service, seconds: float = EVERY) -> None:
-        standing = service.standing
+        self._lookout, standing = lookout, service.standing
 
         def encoder() -> Encoder:
             return standing.fleets.now().answerers[standing.rollout.live].encoder
@@ -28,3 +28,8 @@ class Watch(Repeated):
                     log.warning("%s are %s", each.what, each.sentence)
 
         super().__init__("noria-watch", seconds, look, "drift was not looked for")
+
+    def close(self) -> None:
+        """Look no more, and do not wait for a look that is long."""
+        self._lookout.close()
+        super().close()
