@@ -6,6 +6,7 @@ passage or an answer. https://github.com/open-telemetry/semantic-conventions-gen
 """
 
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 PATH = "/v1/traces"  # where OTLP over HTTP takes spans
 VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 NANO = 1_000_000_000
+PATIENCE = 2.0  # seconds for the last spans; the exporter itself would try for many
 FOUND = "search"  # the first part of the names of retrieval's stages
 
 
@@ -42,6 +44,7 @@ class Traces:
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
         from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+        self._exporter = exporter
         own = Resource({"service.name": "noria", "service.version": noria.__version__})
         # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES have the last word
         self._provider = TracerProvider(resource=own.merge(OTELResourceDetector().detect()))
@@ -76,8 +79,11 @@ class Traces:
         span.end(at(came, stage.ends))
 
     def close(self) -> None:
-        """Send what waits."""
+        """Send what waits; a collector that is away is not waited for long."""
+        enough = threading.Timer(PATIENCE, self._exporter.shutdown)
+        enough.start()
         self._provider.shutdown()
+        enough.cancel()
 
 
 def traces(collector: str, environ: Mapping[str, str] = os.environ) -> Traces | None:
