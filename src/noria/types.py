@@ -131,8 +131,9 @@ class Answer:
     ``grounded``: how far the answer rests on the retrieved passages, 0 to 1.
     ``confidence``: 0 to 1, how probably the documents answer the question (docs/answers.md).
     ``release``: id of what answered; ``index_version``: which state of the documents it read.
-    ``passages``: what stood in the prompt. ``prompt_tokens`` and ``completion_tokens`` are sums of
-    all prompts that it took.
+    ``passages``: what stood in the prompt. ``nearest``: the cosine of the question with the nearest
+    passage that was found; None where none was compared. ``prompt_tokens``,
+    ``completion_tokens`` and ``cached_tokens`` are sums of all prompts that it took.
     """
 
     id: str
@@ -148,6 +149,8 @@ class Answer:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     finish: Literal["stop", "length"] = "stop"
+    cached_tokens: int = 0
+    nearest: float | None = None
 
 
 Role = Literal["system", "user", "assistant"]
@@ -180,7 +183,8 @@ class Completion:
     """What a model wrote. ``finish``: it stopped by itself, or ran out of tokens.
 
     ``logprob``: natural log of the probability of its tokens, summed; None where the model does
-    not tell.
+    not tell. ``cached_tokens``: those of the prompt that were not read again, since an earlier one
+    began alike; no part of what was written.
     """
 
     text: str
@@ -188,6 +192,7 @@ class Completion:
     prompt_tokens: int
     completion_tokens: int
     logprob: float | None = None
+    cached_tokens: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,12 @@ class Asked:
     timings: Mapping[str, float] = field(default_factory=dict)
     turn: int = 0
 
+    @property
+    def nearest(self) -> float | None:
+        """The best cosine among what was found."""
+        told = [c.scores["dense"] for c in self.slate.candidates if "dense" in c.scores]
+        return max(told, default=None)
+
     def after(self, **seconds: float) -> "Asked":
         """The same, some steps later."""
         return replace(self, timings={**self.timings, **seconds})
@@ -96,6 +102,7 @@ class Answerer:
             answer,
             prompt_tokens=sum(each.prompt_tokens for each in spent),
             completion_tokens=sum(each.completion_tokens for each in spent),
+            cached_tokens=sum(each.cached_tokens for each in spent),
             finish="stop" if answer.abstained else written.finish,
         )
 
@@ -157,6 +164,7 @@ class Answerer:
             index_version=asked.slate.version,
             timings=asked.timings,
             passages=tuple(c.item for c in asked.shown),
+            nearest=asked.nearest,
         )
 
     def room(self) -> int:
@@ -190,6 +198,7 @@ class Answerer:
             index_version=asked.slate.version,
             timings=asked.timings,
             passages=tuple(c.item for c in asked.shown),
+            nearest=asked.nearest,
         )
 
 

@@ -39,8 +39,11 @@ def serve(
         from noria.serve.overseer import Overseer
         from noria.serve.service import Service
         from noria.serve.standing import Standing
+        from noria.serve.trace import traces
+        from noria.serve.watch import Watch
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "serve") from None
+    from noria.loop.lookout import Lookout, learnt_by
     from noria.shipyard import ReleaseYard, begun
     from noria.store.journal import Journal
 
@@ -55,6 +58,7 @@ def serve(
                 f"{address} can be reached from other machines, and there are no keys: anybody "
                 "could ask; make one with: noria keys add TENANT"
             )
+        told = traces(settings.traces)
         yard = ReleaseYard(at)
         first = begun(yard, at.rollouts, datetime.now(UTC))
         standing = Standing(at.rollouts, yard, first)
@@ -67,13 +71,15 @@ def serve(
         settings=settings,
         places=at.settings.models.parallel,
         now=lambda: datetime.now(UTC),
+        traces=told,
     )
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("noria").setLevel(logging.INFO)  # others would log what users wrote
     complain(f"serving {first.live} at http://{address}:{chosen}; Ctrl-C ends it")
     # uvicorn drains, and then lets the signal end the process: that is no failure
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with closing(Overseer(at.rollouts, journal, service.now)):
+    lookout = Lookout(at.rollouts, journal, learnt_by(at.registry))
+    with closing(Overseer(at.rollouts, journal, service.now)), closing(Watch(lookout, service)):
         uvicorn.run(
             create_app(service),
             host=address,

@@ -1,4 +1,7 @@
-"""``noria status``: what answers, what is tried, and how they did lately."""
+"""``noria status``: what answers, what is tried, and how they did lately.
+
+Last comes how far the questions to what is live, and what was found for them, have moved.
+"""
 
 from contextlib import closing
 from dataclasses import asdict
@@ -7,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from noria.cli.options import Config, Debug, Home, Json, house, show
+from noria.cli.options import Config, Debug, Home, Json, complain, house, show
+from noria.errors import NoriaError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from noria.loop.drift import Drift
     from noria.loop.lately import Lately
     from noria.store.rollouts import Change
     from noria.types import Trial
@@ -21,13 +26,17 @@ def status(
     hours: Annotated[
         float, typer.Option("--hours", min=0.01, max=24 * 366, help="How far back to look.")
     ] = 24.0,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Leave out drift, for which questions are encoded.")
+    ] = False,
     json: Json = False,
     config: Config = None,
     home: Home = None,
     debug: Debug = False,
 ) -> None:
-    """What is live, what is tried and what was decided on it, and how they did lately."""
+    """What is live, tried and decided, how it did lately, and whether it drifts."""
     from noria.loop.lately import lately
+    from noria.loop.lookout import Lookout, learnt_by
     from noria.store.journal import ANSWER, SHADOW, Journal
     from noria.store.rollouts import as_json
 
@@ -41,10 +50,13 @@ def status(
             journal.feedback(since=since),
             journal.events(SHADOW, since=since),
         )
+        lookout = Lookout(at.rollouts, journal, learnt_by(at.registry))
+        drifts = () if quick else seen(lambda: lookout.look(lambda: at.encoder))
     told = {
         "rollout": as_json(state) if state else None,
         "decided": dict(notes[0].reason) if notes else None,
         "lately": [asdict(each) for each in found],
+        "drift": {each.what: each.as_json() for each in drifts},
     }
     lines = [
         f"live      {state.live if state else 'the settings: nothing was promoted'}",
@@ -58,6 +70,8 @@ def status(
             f"{each.seconds:8.2f}  {in_shadow(each) if each.shadow else f'+{each.up} -{each.down}'}"
             for each in found
         ),
+        *(["", "drift of what is live"] if drifts else []),
+        *(f"{each.what:9} {each.sentence}" for each in drifts),
     ]
     show(told, json, "\n".join(lines))
 
@@ -94,3 +108,12 @@ def in_shadow(each: "Lately") -> str:
     """
     same = "" if each.same is None else f" {each.same:.0%} said the same,"
     return f"shadow:{same} {each.failed} failed"
+
+
+def seen(look: "Callable[[], tuple[Drift, ...]]") -> "tuple[Drift, ...]":
+    """What is seen of drift; why nothing is seen is no reason to tell nothing else."""
+    try:
+        return look()
+    except NoriaError as error:
+        complain(f"drift cannot be told: {error}")
+        return ()

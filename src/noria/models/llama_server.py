@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from noria.errors import ModelError
+from noria.models.usage import cached
 from noria.types import Chat, Completion, Prompt, Sampling
 
 QUIET = -1  # below llama.cpp's errors: standard output and error belong to the command line
@@ -110,7 +111,7 @@ class Reply:
         self._pieces: list[str] = []
         self._logprobs: list[float] = []
         self._finish = ""
-        self._usage: Mapping[str, int] = {}
+        self._usage: Mapping[str, Any] = {}
         self.alternatives: Mapping[int, float] = {}  # to the last token
         self.error: Mapping[str, Any] | None = None
 
@@ -138,6 +139,7 @@ class Reply:
             self._usage.get("prompt_tokens", 0),
             self._usage.get("completion_tokens", len(self._pieces)),
             math.fsum(self._logprobs) if self._logprobs else None,
+            cached(self._usage),
         )
 
 

@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from noria.errors import ConfigError, ModelError
 from noria.models.side import side_by_side
+from noria.models.usage import cached
 from noria.models.wheels import trust, without_credentials
 from noria.protocols import Clock
 from noria.types import Completion, Prompt, Sampling
@@ -259,7 +260,7 @@ class _Answer:
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
-        self._usage: Mapping[str, int] = {}
+        self._usage: Mapping[str, Any] = {}
         self.finish = ""
 
     def take(self, chunk: Mapping[str, Any]) -> str:
@@ -282,6 +283,7 @@ class _Answer:
             "length" if self.finish == "length" else "stop",
             self._usage.get("prompt_tokens") or count(asked),
             self._usage.get("completion_tokens") or count(text),
+            cached_tokens=cached(self._usage),
         )
 
 

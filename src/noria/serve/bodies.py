@@ -168,12 +168,13 @@ def own(answer: Answer) -> dict[str, Any]:
     }
 
 
-def usage(answer: Answer) -> dict[str, int]:
-    """Tokens, as OpenAI counts them."""
+def usage(answer: Answer) -> dict[str, Any]:
+    """Tokens, as OpenAI counts them: those that were cached are among the prompt's."""
     return {
         "prompt_tokens": answer.prompt_tokens,
         "completion_tokens": answer.completion_tokens,
         "total_tokens": answer.prompt_tokens + answer.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": answer.cached_tokens},
     }
 
 

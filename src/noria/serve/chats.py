@@ -3,23 +3,24 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
-from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.background import BackgroundTask
 
 from noria.serve import bodies
 from noria.serve.bodies import ChatBody
-from noria.serve.conversation import Wanted, outcome_of
+from noria.serve.conversation import Wanted
+from noria.serve.course import Course
 from noria.serve.entry import Asks
 from noria.serve.refusals import told
 from noria.serve.route import BASE
 from noria.serve.service import Service
 from noria.types import Answer
 
+TRACE = ("traceparent", "tracestate")
 FLUSH = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # no proxy may wait for more
 
 
@@ -28,20 +29,18 @@ def routes(service: Service) -> APIRouter:
     router = APIRouter()
 
     @router.post("/v1/chat/completions")
-    async def chat(given: ChatBody, caller: Asks) -> Response:
+    async def chat(given: ChatBody, caller: Asks, request: Request) -> Response:
         """Answer the last message from the documents, as the releases that are live do."""
-        id, began, wanted = f"a-{uuid4().hex}", perf_counter(), wanted_of(given)
-        writing = service.answer(id, wanted, given.model, caller)
+        course, wanted = course_of(given, request), wanted_of(given)
+        writing = service.answer(course, wanted, caller)
         then = partial(service.shadow, wanted, given.model, caller)
-        response = bodies.ChatResponse(id, given.model, int(service.now().timestamp()))
+        response = bodies.ChatResponse(course.id, given.model, int(service.now().timestamp()))
         if given.stream:
             first = await anext(writing)  # before the status is told: errors keep theirs
-            spent = perf_counter() - began
             counted = bool((given.stream_options or {}).get("include_usage"))
-            chunks = streamed(service, writing, first, response, counted, spent, then)
+            chunks = streamed(writing, first, response, counted, then)
             return StreamingResponse(chunks, media_type="text/event-stream", headers=FLUSH)
         text, answer = await gathered(writing)
-        service.observed.answered(answer, outcome_of(answer), None)
         said = answer.text if answer.release != BASE else text
         return JSONResponse(response.whole(answer, said), background=BackgroundTask(then, answer))
 
@@ -72,18 +71,30 @@ def wanted_of(given: ChatBody) -> Wanted:
     )
 
 
+def course_of(given: ChatBody, request: Request) -> Course:
+    """A chat that has come. Of its headers, those of a trace are kept."""
+    headers = request.headers
+    return Course(
+        id=f"a-{uuid4().hex}",
+        model=given.model,
+        stream=given.stream,
+        max_tokens=given.max_completion_tokens or given.max_tokens,
+        temperature=given.temperature,
+        seed=given.seed,
+        parent={name: headers[name] for name in TRACE if name in headers},
+    )
+
+
 async def streamed(
-    service: Service,
     writing: AsyncIterator[str | Answer],
     first: str | Answer,
     response: bodies.ChatResponse,
     counted: bool,
-    seconds: float,
     then: Callable[[Answer], Awaitable[None]],
 ) -> AsyncIterator[str]:
     """Server-sent events: a role, pieces, the end with what is Noria's own, and how much it was.
 
-    ``seconds``: what the first piece took. ``then``: what begins when all was sent.
+    ``then``: what begins when all was sent.
     """
     yield event(response.chunk({"role": "assistant", "content": ""}))
     piece: str | Answer = first
@@ -95,7 +106,6 @@ async def streamed(
         _, content, _ = told(error)
         yield event(content)
         return
-    service.observed.answered(piece, outcome_of(piece), seconds)
     yield event(response.chunk({}, piece.finish, noria=bodies.own(piece)))
     if counted:
         yield event(response.chunk(None, usage=bodies.usage(piece)))

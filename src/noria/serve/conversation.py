@@ -188,6 +188,7 @@ def alone(llm: LLM, wanted: Wanted, query: Query) -> Generator[str, None, Answer
         prompt_tokens=completion.prompt_tokens,
         completion_tokens=completion.completion_tokens,
         finish=completion.finish,
+        cached_tokens=completion.cached_tokens,
     )  # fmt: skip
 
 
@@ -250,12 +251,14 @@ def event_of(answer: Answer, query: Query, caller: Caller, at: datetime, seconds
             "passages": places,
             "cited": [c.item.id for c in answer.citations],
             "confidence": answer.confidence,
+            "nearest": answer.nearest,
             "grounded": answer.grounded,
             "abstained": answer.abstained,
             "index_version": answer.index_version,
             "groups": sorted(query.groups),
             "prompt_tokens": answer.prompt_tokens,
             "completion_tokens": answer.completion_tokens,
+            "cached_tokens": answer.cached_tokens,
             "seconds": round(seconds, 6),
             "timings": {name: round(value, 6) for name, value in answer.timings.items()},
         },

@@ -52,8 +52,7 @@ class Door:
             seconds = perf_counter() - began
             route = scope.get("route")
             path = getattr(route, "path", "other")  # a path that is not here is no label
-            self._observed.requests.labels(path, scope["method"][:10], str(status)).inc()
-            self._observed.request_seconds.labels(path).observe(seconds)
+            self._observed.requested(path, scope["method"], status, seconds)
             log.info(
                 "%s %s %d %.1f ms", scope["method"][:10], path, status, 1000 * seconds,
                 extra={"request": id},

@@ -39,7 +39,9 @@ def routes(service: Service) -> APIRouter:
             ranking=tuple(given.ranking),
         )
         id = await asyncio.wrap_future(service.journal.judge(judged, key))
-        service.observed.judged.labels(given.kind, str(given.value or "")).inc()
+        if id == judged.id:  # a retry is the same judgement, and was counted
+            release = await asyncio.to_thread(service.journal.release_of, given.answer)
+            service.observed.judged(release, given.kind, given.value)
         return {"id": id}
 
     @router.post("/v1/events", status_code=201)

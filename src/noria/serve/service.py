@@ -15,12 +15,14 @@ from noria.config import ServeSettings
 from noria.errors import NoriaError
 from noria.serve.auth import Caller, Keys, Rates
 from noria.serve.conversation import Kept, LeftError, Wanted, checked, held, query_of, shadowed
+from noria.serve.course import Course
 from noria.serve.observe import Observed
 from noria.serve.route import BASE, Drawn, drawn, shadow, unit_of
 from noria.serve.slots import Slots
 from noria.serve.standing import Standing
+from noria.serve.trace import Traces
 from noria.store.journal import Journal
-from noria.types import Answer
+from noria.types import Answer, Query
 
 log = logging.getLogger("noria.serve")
 BESIDE = 4  # searches and embeddings side by side, beside the answers
@@ -38,7 +40,10 @@ class Stop:
 
 
 class Service:
-    """What all endpoints stand on. ``places``: answers written side by side."""
+    """What all endpoints stand on. ``places``: answers written side by side.
+
+    ``traces``: where each chat is told to, if anywhere.
+    """
 
     def __init__(
         self,
@@ -49,12 +54,13 @@ class Service:
         settings: ServeSettings,
         places: int,
         now: Callable[[], datetime],
+        traces: Traces | None = None,
     ) -> None:
         self.standing, self.journal, self.keys, self.rates = standing, journal, keys, rates
-        self.settings, self.now = settings, now
+        self.settings, self.now, self._traces = settings, now, traces
         self.slots = Slots(places, settings.queue)
         self.quick = Slots(BESIDE, settings.queue)
-        self.observed = Observed(self.slots)
+        self.observed = Observed(self.slots, lambda: standing.rollout)
         self.draining = False
         self._shadows: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(2 * places + BESIDE, thread_name_prefix="noria-answer")
@@ -62,34 +68,60 @@ class Service:
         self._unseen = ThreadPoolExecutor(places, thread_name_prefix="noria-shadow")
 
     async def answer(
-        self, id: str, wanted: Wanted, model: str, caller: Caller
+        self, course: Course, wanted: Wanted, caller: Caller
     ) -> AsyncIterator[str | Answer]:
         """Pieces of the answer, and the answer itself, checked and kept, as the last.
 
-        Raises FullError, TookTooLongError, and what answering raises.
+        ``course`` is written as it goes, and told before the last piece is. Raises FullError,
+        TookTooLongError, and what answering raises.
         """
         checked(wanted.messages)
-        query = query_of(wanted, caller, id)
+        query = query_of(wanted, caller, course.id)
         unit = unit_of(caller.tenant, wanted.user or query.id)
-        chosen = self.drawn(model, unit)
-        patience = self.settings.max_wait_seconds
-        async with self.slots.place(caller.key, patience) as waited:
-            self.observed.waited(waited)
-            kept = Kept(self.journal, caller, self.now)
 
-            def pump(tell: Callable[[Any], None], stop: Stop) -> None:
-                with self.standing.fleets.pinned() as fleet:
-                    is_there = chosen.release == BASE or chosen.release in fleet.answerers
-                    # a promotion may have come since: then what is live answers
-                    actual = chosen if is_there else self.drawn(model, unit)
-                    with closing(held(fleet, actual, wanted, query, kept)) as writing:
-                        passed_on(writing, tell, stop)
+        def draw() -> Drawn:
+            return self.drawn(course.model, unit)
 
+        chosen = draw()
+        course.release = chosen.release
+        kept = Kept(self.journal, caller, self.now)
+        pump = self._pump(chosen, draw, wanted, query, kept)
+        try:
             last: str | Answer = ""
-            async for last in self._run(pump, self._threads):
-                if not isinstance(last, Answer):
-                    yield last
-        yield last  # and the place is free
+            async with self.slots.place(caller.key, self.settings.max_wait_seconds):
+                course.placed()
+                async for last in self._run(pump, self._threads):
+                    course.told(last)
+                    if not isinstance(last, Answer):
+                        yield last
+            self._ended(course)
+            yield last  # and the place is free
+        except BaseException as error:
+            if course.answer is None:
+                course.failed(error)
+                self._ended(course)
+            raise
+
+    def _pump(
+        self, chosen: Drawn, draw: Callable[[], Drawn], wanted: Wanted, query: Query, kept: Kept
+    ) -> Callable[[Callable[[Any], None], Stop], None]:
+        """What a thread does to answer. ``draw``: chooses again."""
+
+        def pump(tell: Callable[[Any], None], stop: Stop) -> None:
+            with self.standing.fleets.pinned() as fleet:
+                is_there = chosen.release == BASE or chosen.release in fleet.answerers
+                # a promotion may have come since: then what is live answers
+                actual = chosen if is_there else draw()
+                with closing(held(fleet, actual, wanted, query, kept)) as writing:
+                    passed_on(writing, tell, stop)
+
+        return pump
+
+    def _ended(self, course: Course) -> None:
+        """Count a chat that ended, and trace it."""
+        self.observed.ended(course)
+        if self._traces:
+            self._traces.told(course)
 
     async def shadow(self, wanted: Wanted, model: str, caller: Caller, shown: Answer) -> None:
         """Begin to let a shadow answer what ``shown`` has answered, if there is one.
@@ -199,6 +231,8 @@ class Service:
         self._unseen.shutdown(wait=True)
         self.standing.close()
         self.journal.close()
+        if self._traces:
+            self._traces.close()
 
 
 def passed_on(writing: Any, tell: Callable[[Any], None], stop: Stop) -> None:

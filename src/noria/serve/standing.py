@@ -4,19 +4,17 @@ Every process looks at the row several times a second. What is loaded already an
 look; another release is loaded and warmed beside those that answer. Knows nothing of HTTP.
 """
 
-import logging
-import threading
 from contextlib import suppress
 
 from noria.errors import IndexStoreError, NoriaError
 from noria.serve.fleet import Fleet, Shipyard
+from noria.serve.repeated import Repeated
 from noria.store.rollouts import Rollouts
 from noria.succession import Succession
 from noria.types import Message, Query, Rollout, Sampling
 
 EVERY = 0.25  # seconds between two looks
 WARM, READY = (Message("user", "Hello"),), Query("ready", "ready")
-log = logging.getLogger("noria.serve")
 
 
 class Standing:
@@ -33,9 +31,9 @@ class Standing:
         warm(fleet)
         self.fleets: Succession[Fleet] = Succession(fleet)
         self._refused: frozenset[str] = frozenset()  # releases that could not be loaded
-        self._ended = threading.Event()
-        self._looking = threading.Thread(target=self._look, name="noria-standing", daemon=True)
-        self._looking.start()
+        self._looking = Repeated(
+            "noria-standing", EVERY, self.refresh, "what is live stays as it is"
+        )
 
     @property
     def rollout(self) -> Rollout:
@@ -44,18 +42,8 @@ class Standing:
 
     def close(self) -> None:
         """Look no more; the fleet is closed when its last answer has ended."""
-        self._ended.set()
-        self._looking.join()
+        self._looking.close()
         self.fleets.close()
-
-    def _look(self) -> None:
-        while not self._ended.wait(EVERY):
-            try:
-                self.refresh()
-            except NoriaError as error:
-                log.error("what is live stays as it is: %s", error)
-            except Exception:  # the database may be away: what is loaded goes on answering
-                log.exception("what is live stays as it is")
 
     def refresh(self) -> None:
         """Serve what the row says; load first what is not loaded."""

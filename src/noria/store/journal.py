@@ -149,6 +149,19 @@ class Journal:
         query = select(events).where(events.c.kind == ANSWER, events.c.release == release)
         return list(self._events(query.order_by(events.c.at.desc(), events.c.id).limit(limit)))
 
+    def earliest(self, release: str, since: datetime, limit: int) -> "list[Event]":
+        """The first answers of a release from ``since`` on, the oldest first."""
+        query = select(events).where(
+            events.c.kind == ANSWER, events.c.release == release, events.c.at >= since
+        )
+        return list(self._events(query.order_by(events.c.at, events.c.id).limit(limit)))
+
+    def release_of(self, answer: str) -> str:
+        """The release that gave an answer; empty where none did."""
+        query = select(events.c.release).where(events.c.id == answer)
+        with self._engine.connect() as connection:
+            return connection.execute(query).scalar() or ""
+
     def feedback(
         self, answers: Sequence[str] | None = None, since: datetime | None = None
     ) -> "Iterator[Feedback]":
