@@ -8,7 +8,8 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import _common
 
@@ -40,7 +41,7 @@ class Reply:
 
 
 class Client:
-    """Connections to one server, opened when there is none to spare."""
+    """Connections to one server, opened when there is none to spare; of one event loop."""
 
     def __init__(self, port: int, key: str = "") -> None:
         self._port = port
@@ -49,9 +50,7 @@ class Client:
         if key:
             self._headers += f"Authorization: Bearer {key}\r\n"
 
-    async def post(
-        self, path: str, body: Any, heard: Heard | None = None, **headers: str
-    ) -> Reply:
+    async def post(self, path: str, body: Any, heard: Heard | None = None, **headers: str) -> Reply:
         """Send ``body`` as JSON. ``heard`` is told each part of the response as it comes.
 
         Raises OSError or EOFError where the connection broke.
@@ -69,8 +68,15 @@ class Client:
         self._idle.append((reader, writer))
         return reply
 
-    def close(self) -> None:
-        """Close what is open."""
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         while self._idle:
             self._idle.pop()[1].close()
 
@@ -121,9 +127,7 @@ class Timed:
         }  # fmt: skip
 
 
-async def steadily(
-    send: Callable[[int], Awaitable[bool]], rate: float, seconds: float
-) -> Timed:
+async def steadily(send: Callable[[int], Awaitable[bool]], rate: float, seconds: float) -> Timed:
     """Send at ``rate`` a second, whatever has been answered; ``send`` says whether it went well."""
     clock, timed = asyncio.get_running_loop().time, Timed()
 

@@ -1,8 +1,8 @@
 """``noria serve`` whose model writes at once: what is left is the service's own time.
 
 Everything else is as it is served: releases, routing, the store, uvicorn. With ``--bare`` there is
-one passage in memory, and what is written is not checked: routing and protocol alone. A process of its own,
-which the benchmarks start.
+one passage, in memory, and what is written is not checked: routing and protocol alone. A process of
+its own, which the benchmarks start.
 
     python benchmarks/_instant.py --home DIR --port 8001 [--bare]
 """
@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from noria.config import load
 from noria.funnel.funnel import Funnel
 from noria.funnel.order import ByScore
 from noria.funnel.rank import AsRetrieved
-from noria.models.fake import FakeEncoder, FakeLLM
+from noria.models.fake import FakeLLM
 from noria.protocols import LLM
 from noria.serve.standing import Standing
 from noria.shipyard import ReleaseYard, begun
@@ -75,11 +74,6 @@ class Unchecked(Answerer):
 
 class BareHouse(InstantHouse):
     """One that also finds at once, and checks nothing."""
-
-    @cached_property
-    def encoder(self) -> FakeEncoder:  # type: ignore[override]
-        """Reads no weights."""
-        return FakeEncoder()
 
     def funnel_over(self, passages: object, encoder: object) -> Funnel:
         """Stages that cost nothing."""
