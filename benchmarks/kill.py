@@ -17,13 +17,13 @@ import signal
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Engine, text
+from sqlalchemy.engine import make_url
 
 import _common
 import _server
@@ -93,7 +93,7 @@ async def attacked(home: Path, times: int, run: str, engine: Engine, cut: bool) 
             for n in range(times):
                 await asyncio.sleep(rng.uniform(*ALIVE))
                 if cut:
-                    await asyncio.to_thread(cut_off, engine)
+                    await asyncio.to_thread(cut_off, engine, run)
                 else:
                     server.end(signal.SIGKILL)
                     again = server.port
@@ -106,11 +106,18 @@ async def attacked(home: Path, times: int, run: str, engine: Engine, cut: bool) 
     return told
 
 
-def cut_off(engine: Engine) -> None:
-    """End every other connection to this database."""
-    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
-    with suppress(Exception), engine.begin() as connection:  # the pool may hold a dead one
-        connection.execute(text(f"{end} AND datname = current_database()"))
+def cut_off(engine: Engine, run: str) -> None:
+    """End the server's connections to the database."""
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = :run"
+    with engine.begin() as connection:
+        connection.execute(text(end), {"run": run})
+
+
+def settings(store: str, run: str) -> str:
+    """Settings whose connections to ``store`` can be told from others."""
+    url = make_url(store).update_query_dict({"application_name": run}) if store else ""
+    told = url.render_as_string(hide_password=False) if url else ""
+    return f'[store]\nurl = "{told}"\n'
 
 
 def judged(engine: Engine, run: str, told: Told) -> dict[str, Any]:
@@ -148,7 +155,7 @@ def main() -> None:
     run, began = uuid4().hex[:12], time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        (home / "noria.toml").write_text(f'[store]\nurl = "{given.store}"\n', encoding="utf-8")
+        (home / "noria.toml").write_text(settings(given.store, run), encoding="utf-8")
         engine = opened(url_in(home / "state", given.store))
         told = asyncio.run(attacked(home, given.times, run, engine, given.cut))
         found = judged(engine, run, told)

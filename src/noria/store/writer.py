@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from noria.errors import BusyError, NoriaError
 
@@ -130,4 +130,6 @@ def failed(error: SQLAlchemyError) -> NoriaError:
     reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
     if "locked" in reason:
         return BusyError("the database is held by another process; nothing was written: try again")
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return BusyError("the database was away for a moment; send it again under the same key")
     return NoriaError(f"the database did not take it: {reason}; nothing was written: try again")
