@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import uvicorn
 
@@ -30,19 +30,16 @@ def listening(at: Served) -> Iterator[int]:
         thread.join(30)
 
 
-def spoken(port: int, *parts: bytes, seconds: float = 20.0) -> bytes:
-    """What comes back for these bytes, until the other side closes or ``seconds`` have gone."""
+def spoken(port: int, *parts: bytes, ends: bool = True, seconds: float = 20.0) -> bytes:
+    """What comes back for these bytes until the other side closes; ``ends``: no more will come."""
+    heard = b""
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as talk:
-        try:
+        with suppress(OSError):  # it may have heard enough
             for part in parts:
                 talk.sendall(part)
-            talk.shutdown(socket.SHUT_WR)
-        except OSError:  # it has heard enough
-            pass
-        heard = b""
-        try:
+            if ends:
+                talk.shutdown(socket.SHUT_WR)
+        with suppress(OSError):
             while part := talk.recv(65536):
                 heard += part
-        except OSError:
-            pass
-        return heard
+    return heard

@@ -172,8 +172,12 @@ RAW = {
     b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
     "a body that ends early": b"POST /v1/search HTTP/1.1\r\nHost: x\r\n"
     b"Content-Type: application/json\r\nContent-Length: 500\r\n\r\n{}",
-    "ten thousand headers": b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"X-A: b\r\n" * 10_000 + b"\r\n",
-    "a header of a megabyte": b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: " + b"b" * 2**20 + b"\r\n\r\n",
+    "ten thousand headers": b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+    + b"X-A: b\r\n" * 10_000
+    + b"\r\n",
+    "a header of a megabyte": b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: "
+    + b"b" * 2**20
+    + b"\r\n\r\n",
     "a path of a megabyte": b"GET /" + b"a" * 2**20 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
     "no HTTP": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 20,
     "bytes in headers": b"GET /v1/models HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe\r\n"
@@ -219,5 +223,6 @@ def test_who_sends_slowly_keeps_nobody_waiting(serving: Serving) -> None:
         for _ in range(100):
             one = slow.enter_context(socket.create_connection(("127.0.0.1", port)))
             one.sendall(head + b"Content-Length: 100\r\n\r\n{")
-        heard = spoken(port, head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        ending = b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body)
+        heard = spoken(port, head + ending + body, ends=False)
     assert heard.startswith(b"HTTP/1.1 200")
