@@ -6,14 +6,19 @@ import sys
 from contextlib import closing
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from noria.cli.options import Config, Debug, Home, complain, house, progress
 from noria.errors import MissingExtraError, UsageError
 
+if TYPE_CHECKING:
+    from noria.build import House
+    from noria.serve.standing import Standing
+
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+SWITCH = 0.001  # seconds; Python's own are 0.005
 GRACE = 30  # seconds for answers that are being written when the service is told to end
 
 
@@ -32,50 +37,60 @@ def serve(
 ) -> None:
     """Answer over HTTP, as OpenAI's clients ask; Ctrl-C or SIGTERM ends it."""
     try:
-        import uvicorn
-
-        from noria.serve.app import create_app
-        from noria.serve.auth import Keys, Rates
-        from noria.serve.overseer import Overseer
-        from noria.serve.service import Service
+        from noria.serve.auth import Keys
         from noria.serve.standing import Standing
         from noria.serve.trace import traces
         from noria.serve.watch import Watch
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "serve") from None
-    from noria.loop.lookout import Lookout, learnt_by
     from noria.shipyard import ReleaseYard, begun
-    from noria.store.journal import Journal
 
     with progress() as tell:
         at = house(config, home, tell)
         settings = at.settings.serve
         address = host or settings.host
         chosen = settings.port if port is None else port
-        keys = Keys(at.engine, monotonic)
-        if address not in LOOPBACK and not keys.any() and not open_to_all:
+        if address not in LOOPBACK and not Keys(at.engine, monotonic).any() and not open_to_all:
             raise UsageError(
                 f"{address} can be reached from other machines, and there are no keys: anybody "
                 "could ask; make one with: noria keys add TENANT"
             )
         told = traces(settings.traces)
         yard = ReleaseYard(at)
-        first = begun(yard, at.rollouts, datetime.now(UTC))
-        standing = Standing(at.rollouts, yard, first)
+        standing = Standing(at.rollouts, yard, begun(yard, at.rollouts, datetime.now(UTC)))
+    listen(at, standing, address, chosen)
+
+
+def listen(at: "House", standing: "Standing", address: str, port: int) -> None:
+    """Answer with what stands, until the process is told to end."""
+    try:
+        import uvicorn
+
+        from noria.serve.app import create_app
+        from noria.serve.auth import Keys, Rates
+        from noria.serve.overseer import Overseer
+        from noria.serve.service import Service
+    except ImportError as error:
+        raise MissingExtraError(error.name or "fastapi", "serve") from None
+    from noria.store.journal import Journal
+
     journal = Journal(at.engine)
     service = Service(
         standing=standing,
         journal=journal,
-        keys=keys,
+        keys=Keys(at.engine, monotonic),
         rates=Rates(monotonic),
-        settings=settings,
+        settings=at.settings.serve,
         places=at.settings.models.parallel,
         now=lambda: datetime.now(UTC),
         traces=told,
     )
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("noria").setLevel(logging.INFO)  # others would log what users wrote
-    complain(f"serving {first.live} at http://{address}:{chosen}; Ctrl-C ends it")
+    live = standing.rollout.live
+    complain(f"serving {live} at http://{address}:{port}; Ctrl-C ends it")
+    # A thread that computes keeps the one that speaks with callers waiting for so long.
+    sys.setswitchinterval(SWITCH)
     # uvicorn drains, and then lets the signal end the process: that is no failure
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     lookout = Lookout(at.rollouts, journal, learnt_by(at.registry))
@@ -83,7 +98,7 @@ def serve(
         uvicorn.run(
             create_app(service),
             host=address,
-            port=chosen,
+            port=port,
             log_level="warning",
             access_log=False,
             timeout_graceful_shutdown=GRACE,

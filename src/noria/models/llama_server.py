@@ -32,6 +32,32 @@ def started(
     """llama.cpp's server with the model loaded; raises ModelError if it cannot be."""
     import xllamacpp
 
+    params = parameters(path, adapters, context, parallel, threads, exact)
+    params.n_threads_http = 2  # only the tokenizer is asked over HTTP
+    params.api_keys = [key]
+    # httpx and llama.cpp speak through a file; Windows has the loopback and the key
+    params.hostnames = ["127.0.0.1"] if os.name == "nt" else [str(socket)]
+    try:
+        return xllamacpp.Server(params)
+    except RuntimeError as error:
+        beside = "".join(f" with {adapter}" for adapter in adapters)
+        raise ModelError(
+            f"{path}{beside}: llama.cpp cannot load it ({error}); it may be damaged, larger than "
+            "the memory, or of a kind this version does not know: fetch it again or choose another"
+        ) from None
+
+
+def parameters(
+    path: Path,
+    adapters: Sequence[Path],
+    context: int,
+    parallel: int,
+    threads: int,
+    exact: bool = False,
+) -> Any:
+    """What llama.cpp is told of the model; nothing of how it is reached."""
+    import xllamacpp
+
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(str(a), 0.0) for a in adapters]
@@ -51,18 +77,7 @@ def started(
     # there is only what a slot itself has read, which it forgets when another is chosen.
     params.cache_ram_mib = 0 if adapters else PROMPT_CACHE_MIB
     params.ui = params.endpoint_slots = False
-    params.n_threads_http = 2  # only the tokenizer is asked over HTTP
-    params.api_keys = [key]
-    # httpx and llama.cpp speak through a file; Windows has the loopback and the key
-    params.hostnames = ["127.0.0.1"] if os.name == "nt" else [str(socket)]
-    try:
-        return xllamacpp.Server(params)
-    except RuntimeError as error:
-        beside = "".join(f" with {adapter}" for adapter in adapters)
-        raise ModelError(
-            f"{path}{beside}: llama.cpp cannot load it ({error}); it may be damaged, larger than "
-            "the memory, or of a kind this version does not know: fetch it again or choose another"
-        ) from None
+    return params
 
 
 def connected(address: str, key: str) -> Any:

@@ -94,25 +94,37 @@ class Keys:
         with self._engine.connect() as connection:
             return bool(connection.execute(select(func.count()).select_from(keys)).scalar())
 
-    def caller(self, key: str) -> Caller | None:
-        """Whom ``key`` stands for; None for one that opens nothing.
+    def remembered(self, key: str) -> Caller | None:
+        """Who came in with ``key`` a moment ago; None where that must be looked up."""
+        return self._lately(key)[1]
 
-        A revoked key opens nothing after a second at most.
+    def admitted(self, key: str) -> Caller | None:
+        """Who comes in with ``key``, or without any where it is empty; None for nobody.
+
+        What changes is heeded after a second at most: a key that is revoked, or the first one.
         """
-        known, now = digest(key), self._clock()
-        with self._lock:
-            since, found = self._seen.get(known, (now - 2 * FRESH, None))
-        if now - since < FRESH:
-            return found
-        query = select(keys).where(keys.c.digest == known, keys.c.revoked.is_(None))
+        known, caller = self._lately(key)
+        if known:
+            return caller
+        query = select(keys).where(keys.c.digest == digest(key), keys.c.revoked.is_(None))
         with self._engine.connect() as connection:
-            row = connection.execute(query).first()
-        found = caller_of(row) if row else None
+            row = connection.execute(query).first() if key else None
+        caller = caller_of(row) if row else None
+        if caller is None and not self.any():
+            caller = LOCAL
         with self._lock:
             if len(self._seen) >= KNOWN:
                 self._seen.clear()
-            self._seen[known] = now, found
-        return found
+            self._seen[digest(key)] = self._clock(), caller
+        return caller
+
+    def _lately(self, key: str) -> tuple[bool, Caller | None]:
+        """Whether it was looked up a moment ago who comes in with ``key``, and who does."""
+        now = self._clock()
+        with self._lock:
+            since, caller = self._seen.get(digest(key), (now - 2 * FRESH, None))
+        lately = now - since < FRESH
+        return lately, caller if lately else None
 
 
 class Rates:

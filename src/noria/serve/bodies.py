@@ -32,6 +32,9 @@ def recent(at: datetime | None) -> datetime | None:
 
 Text = Annotated[str, StringConstraints(max_length=LONGEST), AfterValidator(storable)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=NAME), AfterValidator(storable)]
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Value = Text | bool | Whole | Finite
 
 
 class Part(BaseModel):
@@ -60,7 +63,7 @@ class Own(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     groups: Annotated[list[Name], Field(max_length=1000)] | None = None
-    fields: dict[Name, str | int | float | bool] = {}
+    fields: Annotated[dict[Name, Value], Field(max_length=100)] = {}
 
 
 class ChatBody(BaseModel):
@@ -76,7 +79,7 @@ class ChatBody(BaseModel):
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     stop: Text | Annotated[list[Text], Field(max_length=16)] | None = None
-    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    seed: Whole | None = None
     n: Literal[1] | None = None
     tools: Annotated[list[Any], Field(max_length=0)] | None = None
     logprobs: Literal[False] | None = None
@@ -118,7 +121,7 @@ class EventBody(BaseModel):
     kind: Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[\w.-]+$")]
     item: Name | None = None
     query: Text | None = None
-    value: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    value: Finite | None = None
     at: Annotated[datetime | None, AfterValidator(recent)] = None
 
 

@@ -116,7 +116,10 @@ def held(
     answer = replace(answer, id=id, release=drawn.release)
     seconds = perf_counter() - began
     event = event_of(answer, query, kept.caller, kept.now(), seconds)
-    kept.journal.answered(event, outcome_of(answer), seconds).result()
+    if drawn.experiment:
+        kept.journal.answered(event, outcome_of(answer), seconds).result()
+    else:
+        kept.journal.record(event).result()
     return answer
 
 

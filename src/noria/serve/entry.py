@@ -5,21 +5,20 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from noria.serve.auth import LOCAL, Caller
+from noria.serve.auth import Caller
 from noria.serve.refusals import RefusedError
 from noria.serve.service import Service
 
 
 async def caller_of(request: Request) -> Caller:
-    """Who asks; without any key in the store, whoever reaches the port is ``LOCAL``."""
+    """Who asks; without any key in the store, whoever reaches the port is let in."""
     service: Service = request.app.state.service
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     key = key.strip() if scheme.lower() == "bearer" else ""
-    known = await asyncio.to_thread(service.keys.caller, key) if key else None
-    if known is None and await asyncio.to_thread(service.keys.any):
+    caller = service.keys.remembered(key) or await asyncio.to_thread(service.keys.admitted, key)
+    if caller is None:
         message = "no valid API key; send one as: Authorization: Bearer nk-…"
         raise RefusedError(401, "invalid_api_key", message, {"WWW-Authenticate": "Bearer"})
-    caller = known or LOCAL
     if wait := service.rates.wait(caller, service.settings.rate):
         message = f"this key asks too often; come back in {wait:.1f} s"
         headers = {"Retry-After": str(max(1, round(wait + 0.5)))}

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -37,6 +38,31 @@ class Stop:
     """Why a thread shall stop writing; None while it shall go on."""
 
     reason: BaseException | None = None
+
+
+class Told:
+    """What a thread tells a task: one wake-up for all that comes before the task gets to run."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop, self._pieces = loop, deque[Any]()
+        self._there, self._waking = asyncio.Event(), False
+
+    def tell(self, piece: Any) -> None:
+        """From the thread."""
+        self._pieces.append(piece)
+        if not self._waking:
+            self._waking = True
+            self._loop.call_soon_threadsafe(self._there.set)
+
+    async def heard(self, ends: float) -> Any:
+        """The next piece; raises TimeoutError where there is none at the loop's time ``ends``."""
+        while not self._pieces:
+            self._there.clear()
+            self._waking = False
+            if not self._pieces:  # else it came before the thread could see that nobody is woken
+                left = max(ends - self._loop.time(), 0.001)
+                await asyncio.wait_for(self._there.wait(), left)
+        return self._pieces.popleft()
 
 
 class Service:
@@ -192,17 +218,13 @@ class Service:
     ) -> AsyncIterator[str | Answer]:
         """What a thread tells, until it has told an answer; its time is bounded."""
         loop = asyncio.get_running_loop()
-        told: asyncio.Queue[Any] = asyncio.Queue()
-        stop = Stop()
-
-        def tell(piece: Any) -> None:
-            loop.call_soon_threadsafe(told.put_nowait, piece)
+        told, stop = Told(loop), Stop()
 
         def run() -> None:
             try:
-                pump(tell, stop)
+                pump(told.tell, stop)
             except BaseException as error:  # carried over to the task that reads
-                tell(error)
+                told.tell(error)
 
         ends = loop.time() + self.settings.max_seconds
         threads.submit(run)
@@ -210,7 +232,7 @@ class Service:
         try:
             while True:
                 try:
-                    piece = await asyncio.wait_for(told.get(), max(ends - loop.time(), 0.001))
+                    piece = await told.heard(ends)
                 except TimeoutError:
                     stop_reason = TookTooLongError(
                         f"the answer was not ready in {self.settings.max_seconds:.0f} s; ask for "

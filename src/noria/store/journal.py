@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -18,12 +18,11 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
-    Update,
+    bindparam,
     insert,
     select,
     update,
 )
-from sqlalchemy.exc import IntegrityError
 
 from noria.errors import UsageError
 from noria.store.erase import erased
@@ -33,6 +32,24 @@ from noria.types import Event, Exposure, Feedback
 
 ANSWER = "answer"  # the kind of event that an answer is
 SHADOW = "shadow"  # and of one that nobody was shown
+# Made once: to build a statement and find its text costs several times what the database needs.
+INSERT = {table.name: insert(table) for table in (events, feedback, exposures)}
+FIRST = {
+    table.name: select(table.c.id, table.c.digest).where(
+        table.c.tenant == bindparam("of"), table.c.key == bindparam("under")
+    )
+    for table in (events, feedback)
+}
+GIVEN = select(events.c.id, events.c.release).where(
+    events.c.id == bindparam("this"),
+    events.c.tenant == bindparam("to"),
+    events.c.kind == ANSWER,
+)
+END = (
+    update(exposures)
+    .where(exposures.c.answer == bindparam("of"))
+    .values(outcome=bindparam("how"), seconds=bindparam("after"))
+)
 
 
 class UnknownAnswerError(UsageError):
@@ -56,7 +73,7 @@ class Journal:
         With a ``key`` that this tenant sent before, it is the first event's id, or UsedKeyError
         where that one was another.
         """
-        row = {**asdict(event), "payload": spelled(event.payload)}
+        row = row_of(event)
         return self._writer.submit(lambda at: once(at, events, row, key))
 
     def judge(self, feedback_: Feedback, key: str | None = None) -> "Future[str]":
@@ -78,17 +95,17 @@ class Journal:
         """Keep who will be answered by what."""
 
         def work(at: Connection) -> None:
-            at.execute(insert(exposures).values(**asdict(exposure)))
+            at.execute(INSERT["exposures"], asdict(exposure))
 
         return self._writer.submit(work)
 
     def answered(self, event: Event, outcome: str, seconds: float) -> "Future[None]":
         """Keep an answer, and how its exposure ended, in one transaction."""
-        row = {**asdict(event), "payload": spelled(event.payload)}
+        row = row_of(event)
 
         def work(at: Connection) -> None:
             once(at, events, row, None)
-            at.execute(end_of(event.id, outcome, seconds))
+            at.execute(END, {"of": event.id, "how": outcome, "after": seconds})
 
         return self._writer.submit(work)
 
@@ -110,7 +127,7 @@ class Journal:
         """Keep how an exposure ended that no answer came of."""
 
         def work(at: Connection) -> None:
-            at.execute(end_of(answer, outcome, seconds))
+            at.execute(END, {"of": answer, "how": outcome, "after": seconds})
 
         return self._writer.submit(work)
 
@@ -206,38 +223,34 @@ class Journal:
 
 
 def once(connection: Connection, table: Table, row: Mapping[str, Any], key: str | None) -> str:
-    """Insert ``row`` under its tenant's ``key``; the id of what is there under it."""
+    """Insert ``row`` under its tenant's ``key``; the id of what is there under it.
+
+    Raises IntegrityError where another process inserts under the key meanwhile; done again, it
+    finds that row.
+    """
     digest = content_of(row)
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(table).values(**row, key=key, digest=digest))
-        return str(row["id"])
-    except IntegrityError:
-        same = select(table.c.id, table.c.digest).where(
-            table.c.tenant == row["tenant"], table.c.key == key
-        )
-        first = connection.execute(same).first() if key is not None else None
-        if first is None:
-            raise
-    if first.digest != digest:
-        raise UsedKeyError(
-            f"the key {key!r} came with another content before; send a new one with new content"
-        ) from None
-    return str(first.id)
+    if key is not None:
+        same = {"of": row["tenant"], "under": key}
+        first = connection.execute(FIRST[table.name], same).first()
+        if first is not None and first.digest != digest:
+            raise UsedKeyError(
+                f"the key {key!r} came with another content before; send a new one with new content"
+            )
+        if first is not None:
+            return str(first.id)
+    connection.execute(INSERT[table.name], {**row, "key": key, "digest": digest})
+    return str(row["id"])
 
 
-def end_of(answer: str, outcome: str, seconds: float) -> Update:
-    """The change that says how an exposure ended."""
-    ended = {"outcome": outcome, "seconds": seconds}
-    return update(exposures).where(exposures.c.answer == answer).values(**ended)
+def row_of(event: Event) -> dict[str, Any]:
+    """An event as its table has it; ``asdict`` would copy all that the payload holds."""
+    row = {field.name: getattr(event, field.name) for field in fields(event)}
+    return {**row, "payload": spelled(event.payload)}
 
 
 def answer_of(connection: Connection, tenant: str, answer: str) -> Any:
     """The event of an answer that this tenant was given."""
-    query = select(events.c.id, events.c.release).where(
-        events.c.id == answer, events.c.tenant == tenant, events.c.kind == ANSWER
-    )
-    found = connection.execute(query).first()
+    found = connection.execute(GIVEN, {"this": answer, "to": tenant}).first()
     if found is None:
         raise UnknownAnswerError(
             f"no answer {answer[:80]!r} was given here; expected the id of a chat's response"

@@ -10,24 +10,27 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from noria.errors import BusyError, NoriaError
 
 TOGETHER = 256  # writes of one transaction: more would keep the first of them waiting
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
+Waiting = tuple[Work, "Future[Any]"]
+Result = tuple[Any, BaseException | None]
 
 
 class Writer:
     """One thread that writes to ``engine``. Raises NoriaError for work that comes after ``close``.
 
-    Each work runs in a savepoint of its own: one that fails undoes what it wrote, and nothing else.
+    Work that fails undoes what it wrote, and nothing else. It may be done twice, the first time
+    in a transaction that is rolled back: it does nothing but read and write by its connection.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._waiting: SimpleQueue[tuple[Work, Future[Any]] | None] = SimpleQueue()
+        self._waiting: SimpleQueue[Waiting | None] = SimpleQueue()
         self._gate, self._open = threading.Lock(), True
         self._thread = threading.Thread(target=self._run, name="noria-writer", daemon=True)
         self._thread.start()
@@ -67,30 +70,47 @@ class Writer:
             if waiting := [each for each in taken if each is not None]:
                 self._commit(waiting)
 
-    def _commit(self, waiting: list[tuple[Work, "Future[Any]"]]) -> None:
+    def _commit(self, waiting: list[Waiting]) -> None:
         """All of it in one transaction; nobody is told before it is durable."""
-        results: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             with self._engine.connect() as connection:
-                if connection.dialect.name == "sqlite":
-                    # else the first savepoint were a transaction, and committed on its own
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-                for work, promise in waiting:
-                    results.append((promise, *tried(connection, work)))
+                results = done(connection, waiting)
                 connection.commit()
         except SQLAlchemyError as error:
             lost = failed(error)
             for _, promise in waiting:
                 promise.set_exception(lost)
             return
-        for promise, result, problem in results:
+        for (_, promise), (result, problem) in zip(waiting, results, strict=True):
             if problem is None:
                 promise.set_result(result)
             else:
                 promise.set_exception(problem)
 
 
-def tried(connection: Connection, work: Work) -> tuple[Any, BaseException | None]:
+def done(connection: Connection, waiting: list[Waiting]) -> list[Result]:
+    """What each work gives back or raises, in a transaction that is begun.
+
+    Most batches succeed whole, and a savepoint costs more than what is written: only where one
+    fails, all are done again, each in a savepoint of its own.
+    """
+    begin(connection)
+    try:
+        return [(work(connection), None) for work, _ in waiting]
+    except Exception:  # whose it is shows in what follows
+        connection.rollback()
+    begin(connection)
+    return [tried(connection, work) for work, _ in waiting]
+
+
+def begin(connection: Connection) -> None:
+    """Begin a transaction that writes."""
+    if connection.dialect.name == "sqlite":
+        # else the first savepoint were a transaction, and committed on its own
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def tried(connection: Connection, work: Work) -> Result:
     """What ``work`` gives back, or what it raised: then nothing of it is written.
 
     Raises what means that the transaction is lost.
@@ -110,4 +130,6 @@ def failed(error: SQLAlchemyError) -> NoriaError:
     reason = str(getattr(error, "orig", None) or type(error).__name__).splitlines()[0]
     if "locked" in reason:
         return BusyError("the database is held by another process; nothing was written: try again")
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return BusyError("the database was away for a moment; send it again under the same key")
     return NoriaError(f"the database did not take it: {reason}; nothing was written: try again")
