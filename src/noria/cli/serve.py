@@ -16,6 +16,7 @@ from noria.errors import MissingExtraError, UsageError
 if TYPE_CHECKING:
     from noria.build import House
     from noria.serve.standing import Standing
+    from noria.serve.trace import Traces
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 SWITCH = 0.001  # seconds; Python's own are 0.005
@@ -40,7 +41,6 @@ def serve(
         from noria.serve.auth import Keys
         from noria.serve.standing import Standing
         from noria.serve.trace import traces
-        from noria.serve.watch import Watch
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "serve") from None
     from noria.shipyard import ReleaseYard, begun
@@ -55,14 +55,16 @@ def serve(
                 f"{address} can be reached from other machines, and there are no keys: anybody "
                 "could ask; make one with: noria keys add TENANT"
             )
-        told = traces(settings.traces)
+        told = traces(settings.traces)  # before models are loaded: its packages may be missing
         yard = ReleaseYard(at)
         standing = Standing(at.rollouts, yard, begun(yard, at.rollouts, datetime.now(UTC)))
-    listen(at, standing, address, chosen)
+    listen(at, standing, address, chosen, told)
 
 
-def listen(at: "House", standing: "Standing", address: str, port: int) -> None:
-    """Answer with what stands, until the process is told to end."""
+def listen(
+    at: "House", standing: "Standing", address: str, port: int, traces: "Traces | None" = None
+) -> None:
+    """Answer with what stands, until the process is told to end; chats are told to ``traces``."""
     try:
         import uvicorn
 
@@ -70,8 +72,10 @@ def listen(at: "House", standing: "Standing", address: str, port: int) -> None:
         from noria.serve.auth import Keys, Rates
         from noria.serve.overseer import Overseer
         from noria.serve.service import Service
+        from noria.serve.watch import Watch
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "serve") from None
+    from noria.loop.lookout import Lookout, learnt_by
     from noria.store.journal import Journal
 
     journal = Journal(at.engine)
@@ -83,7 +87,7 @@ def listen(at: "House", standing: "Standing", address: str, port: int) -> None:
         settings=at.settings.serve,
         places=at.settings.models.parallel,
         now=lambda: datetime.now(UTC),
-        traces=told,
+        traces=traces,
     )
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("noria").setLevel(logging.INFO)  # others would log what users wrote

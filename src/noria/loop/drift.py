@@ -100,8 +100,8 @@ def drift(
     """Compare the figures of which both sides have values enough."""
     names = [n for n in before if min(len(before[n]), len(now.get(n, ()))) >= LEAST]
     shifts = tuple(shift(name, before[name], now[name], len(names)) for name in names)
-    sizes = [max(map(len, side.values()), default=0) for side in (before, now)]
-    return Drift(what, against, *sizes, shifts)
+    first, second = (max(map(len, side.values()), default=0) for side in (before, now))
+    return Drift(what, against, first, second, shifts)
 
 
 def shift(figure: str, before: Values, now: Values, figures: int = 1) -> Shift:
