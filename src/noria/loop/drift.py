@@ -100,8 +100,12 @@ def drift(
     """Compare the figures of which both sides have values enough."""
     names = [n for n in before if min(len(before[n]), len(now.get(n, ()))) >= LEAST]
     shifts = tuple(shift(name, before[name], now[name], len(names)) for name in names)
-    sizes = [max(map(len, side.values()), default=0) for side in (before, now)]
-    return Drift(what, against, *sizes, shifts)
+    return Drift(what, against, most(before), most(now), shifts)
+
+
+def most(side: Mapping[str, Values]) -> int:
+    """How many values the figure with most of them has."""
+    return max(map(len, side.values()), default=0)
 
 
 def shift(figure: str, before: Values, now: Values, figures: int = 1) -> Shift:
