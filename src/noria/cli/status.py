@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from noria.cli.options import Config, Debug, Home, Json, complain, house, show
+from noria.cli.options import Config, Debug, Home, Json, complain, house, progress, show
 from noria.errors import NoriaError
 
 if TYPE_CHECKING:
@@ -37,13 +37,14 @@ def status(
     from noria.store.journal import ANSWER, Journal
     from noria.store.rollouts import as_json
 
-    at = house(config, home)
-    state, last = at.rollouts.now(), at.rollouts.history(1)
-    since = datetime.now(UTC) - timedelta(hours=hours)
-    with closing(Journal(at.engine)) as journal:
-        found = lately(journal.events(ANSWER, since=since), journal.feedback(since=since))
-        lookout = Lookout(at.rollouts, journal, learnt_by(at.registry))
-        drifts = () if quick else tried(lambda: lookout.look(lambda: at.encoder))
+    with progress() as tell:
+        at = house(config, home, tell)
+        state, last = at.rollouts.now(), at.rollouts.history(1)
+        since = datetime.now(UTC) - timedelta(hours=hours)
+        with closing(Journal(at.engine)) as journal:
+            found = lately(journal.events(ANSWER, since=since), journal.feedback(since=since))
+            lookout = Lookout(at.rollouts, journal, learnt_by(at.registry), tell)
+            drifts = () if quick else tried(lambda: lookout.look(lambda: at.encoder))
     told = {
         "rollout": as_json(state) if state else None,
         "decided": dict(last[0].reason) if last else None,

@@ -75,7 +75,8 @@ class Drift:
         furthest = self.furthest
         if furthest is None:
             return f"too few to tell: {self.now} against {self.before}, expected {LEAST} of each"
-        said = "other than" if self.alarm else "like"
+        said = "a little other than" if furthest.psi > furthest.bound else "like"
+        said = "other than" if self.alarm else said
         return (
             f"{said} {self.against}: {furthest.figure}, PSI {furthest.psi:.2f} "
             f"(chance: {furthest.bound:.2f}), {self.now} against {self.before}"
