@@ -1,4 +1,4 @@
-"""The dashboard and the alerts in deploy/ name figures that the service tells; docs/ lists them."""
+"""What deploy/ draws and alerts on is told by the service, and docs/ lists all of it."""
 
 import json
 import re

@@ -2,7 +2,10 @@
 
 import asyncio
 import sys
+import threading
+import time
 from collections.abc import Callable, Sequence
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +17,7 @@ from test_chats import asked, post
 
 from noria.config import ServeSettings, parse
 from noria.errors import ConfigError, ModelError, UsageError
+from noria.serve.course import Course
 from noria.serve.trace import Traces, traces
 from noria.types import Prompt
 from served import Served
@@ -170,3 +174,35 @@ def test_a_collector_is_a_url() -> None:
     assert ServeSettings().traces == ""
     with pytest.raises(ConfigError, match=r"serve\.traces: expected a URL"):
         parse({"serve": {"traces": "localhost:4318"}})
+
+
+def test_spans_arrive_at_the_collector_and_one_that_is_away_is_not_waited_for() -> None:
+    taken: list[tuple[str, bytes]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            taken.append((self.path, self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *told: Any) -> None:
+            pass
+
+    course = Course("a-1", "noria")
+    course.failed(TimeoutError())
+    with HTTPServer(("127.0.0.1", 0), Collector) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        sent = traces(url)
+        assert sent is not None
+        sent.told(course)
+        sent.close()
+        server.shutdown()
+    ((path, body),) = taken
+    assert path == "/v1/traces"
+    assert b"chat noria" in body
+    lost, began = traces(url), time.monotonic()
+    assert lost is not None
+    lost.told(course)
+    lost.close()
+    assert time.monotonic() - began < 10  # two seconds and a bit; the exporter itself would take 15

@@ -125,8 +125,18 @@ def test_openai_client_asks_and_people_judge(desk: Path, server: Serving) -> Non
         client.chat.completions.create(model="gpt-9", messages=QUESTION)
     thumb = {"answer": whole.id, "kind": "thumb", "value": 1, "user": "ada"}
     assert httpx.post(f"{server.url}/v1/feedback", json=thumb).status_code == 201
-    (row,) = said("status")["lately"]
+    status = said("status")
+    (row,) = status["lately"]
     assert (row["answers"], row["up"], row["down"]) == (2, 1, 0)
+    assert {what: told["alarm"] for what, told in status["drift"].items()} == {
+        "questions": None,
+        "scores": None,
+    }
+    again = client.chat.completions.create(model="noria", messages=QUESTION)
+    assert 0 < again.usage.prompt_tokens_details.cached_tokens < again.usage.prompt_tokens
+    told = httpx.get(f"{server.url}/metrics").text
+    assert f'noria_feedback_total{{kind="thumb",release="{row["release"]}",value="1"}} 1.0' in told
+    assert f'noria_release{{release="{row["release"]}",role="live"}} 1.0' in told
 
 
 def test_promoted_and_rolled_back_within_a_second_or_so(

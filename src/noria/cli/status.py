@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from noria.cli.options import Config, Debug, Home, Json, complain, house, show
+from noria.cli.options import Config, Debug, Home, Json, complain, house, progress, show
 from noria.errors import NoriaError
 
 if TYPE_CHECKING:
@@ -40,18 +40,19 @@ def status(
     from noria.store.journal import ANSWER, SHADOW, Journal
     from noria.store.rollouts import as_json
 
-    at = house(config, home)
-    state, notes = at.rollouts.now(), at.rollouts.history()
-    trial = state.trial if state else None
-    since = datetime.now(UTC) - timedelta(hours=hours)
-    with closing(Journal(at.engine)) as journal:
-        found = lately(
-            journal.events(ANSWER, since=since),
-            journal.feedback(since=since),
-            journal.events(SHADOW, since=since),
-        )
-        lookout = Lookout(at.rollouts, journal, learnt_by(at.registry))
-        drifts = () if quick else seen(lambda: lookout.look(lambda: at.encoder))
+    with progress() as tell:
+        at = house(config, home, tell)
+        state, notes = at.rollouts.now(), at.rollouts.history()
+        trial = state.trial if state else None
+        since = datetime.now(UTC) - timedelta(hours=hours)
+        with closing(Journal(at.engine)) as journal:
+            found = lately(
+                journal.events(ANSWER, since=since),
+                journal.feedback(since=since),
+                journal.events(SHADOW, since=since),
+            )
+            lookout = Lookout(at.rollouts, journal, learnt_by(at.registry), tell)
+            drifts = () if quick else seen(lambda: lookout.look(lambda: at.encoder))
     told = {
         "rollout": as_json(state) if state else None,
         "decided": dict(notes[0].reason) if notes else None,

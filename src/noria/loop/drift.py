@@ -75,7 +75,8 @@ class Drift:
         furthest = self.furthest
         if furthest is None:
             return f"too few to tell: {self.now} against {self.before}, expected {LEAST} of each"
-        said = "other than" if self.alarm else "like"
+        said = "a little other than" if furthest.psi > furthest.bound else "like"
+        said = "other than" if self.alarm else said
         return (
             f"{said} {self.against}: {furthest.figure}, PSI {furthest.psi:.2f} "
             f"(chance: {furthest.bound:.2f}), {self.now} against {self.before}"
@@ -100,8 +101,12 @@ def drift(
     """Compare the figures of which both sides have values enough."""
     names = [n for n in before if min(len(before[n]), len(now.get(n, ()))) >= LEAST]
     shifts = tuple(shift(name, before[name], now[name], len(names)) for name in names)
-    first, second = (max(map(len, side.values()), default=0) for side in (before, now))
-    return Drift(what, against, first, second, shifts)
+    return Drift(what, against, most(before), most(now), shifts)
+
+
+def most(side: Mapping[str, Values]) -> int:
+    """How many values the figure with most of them has."""
+    return max(map(len, side.values()), default=0)
 
 
 def shift(figure: str, before: Values, now: Values, figures: int = 1) -> Shift:

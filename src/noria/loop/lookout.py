@@ -13,9 +13,10 @@ from hashlib import blake2b
 import numpy as np
 
 from noria.errors import NoriaError
+from noria.jobs import silent
 from noria.loop.drift import LEAST, Chart, Drift, Values, drift
 from noria.loop.feedback.shelf import DATASET, examples_in
-from noria.protocols import Encoder
+from noria.protocols import Encoder, Progress
 from noria.store.journal import Journal
 from noria.store.registry import Registry
 from noria.store.rollouts import Rollouts
@@ -42,13 +43,19 @@ class Learnt:
 class Lookout:
     """Compares what a release is asked, and what it finds, with how that was before.
 
-    ``learnt``: what a release has learnt from; None for one that was not tuned.
+    ``learnt``: what a release has learnt from; None for one that was not tuned. ``progress`` is
+    told how many questions are encoded.
     """
 
     def __init__(
-        self, rows: Rollouts, journal: Journal, learnt: Callable[[str], Learnt | None]
+        self,
+        rows: Rollouts,
+        journal: Journal,
+        learnt: Callable[[str], Learnt | None],
+        progress: Progress = silent,
     ) -> None:
         self._rows, self._journal, self._learnt = rows, journal, learnt
+        self._progress = progress
         self._encoder = ""  # of what is kept
         self._kept: dict[str, Values] = {}
         self._ended = threading.Event()
@@ -105,6 +112,7 @@ class Lookout:
                 raise NoriaError("it was to end before all questions were read")
             batch = fresh[start : start + BATCH]
             kept.update(zip(batch, encoder.encode_queries(batch), strict=True))
+            self._progress("encoding questions", start + len(batch), len(fresh))
         self._encoder = encoder.fingerprint
         self._kept = {text: kept[text] for text in wanted}
         return [np.array([kept[text] for text in side], dtype=np.float64) for side in sides]
