@@ -125,7 +125,7 @@ def test_openai_client_asks_and_people_judge(desk: Path, server: Serving) -> Non
         client.chat.completions.create(model="gpt-9", messages=QUESTION)
     thumb = {"answer": whole.id, "kind": "thumb", "value": 1, "user": "ada"}
     assert httpx.post(f"{server.url}/v1/feedback", json=thumb).status_code == 201
-    status = said("status")
+    status = said("status", "--drift")
     (row,) = status["lately"]
     assert (row["answers"], row["up"], row["down"]) == (2, 1, 0)
     assert {what: told["alarm"] for what, told in status["drift"].items()} == {

@@ -26,8 +26,8 @@ def status(
     hours: Annotated[
         float, typer.Option("--hours", min=0.01, max=24 * 366, help="How far back to look.")
     ] = 24.0,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Leave out drift, for which questions are encoded.")
+    drift: Annotated[
+        bool, typer.Option("--drift", help="Also whether questions drift: they are encoded first.")
     ] = False,
     json: Json = False,
     config: Config = None,
@@ -52,7 +52,7 @@ def status(
                 journal.events(SHADOW, since=since),
             )
             lookout = Lookout(at.rollouts, journal, learnt_by(at.registry), tell)
-            drifts = () if quick else seen(lambda: lookout.look(lambda: at.encoder))
+            drifts = seen(lambda: lookout.look(lambda: at.encoder)) if drift else ()
     told = {
         "rollout": as_json(state) if state else None,
         "decided": dict(notes[0].reason) if notes else None,
