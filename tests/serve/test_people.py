@@ -134,3 +134,15 @@ def test_vectors_are_those_of_the_encoder(serving: Serving) -> None:
     assert [each["index"] for each in told["data"]] == [0, 1]
     vector = at.yard.encoder.encode_passages(["a well"])[0]
     assert told["data"][0]["embedding"] == pytest.approx(vector.tolist())
+
+
+def test_the_first_key_shuts_the_door_after_a_second(serving: Serving) -> None:
+    at = serving()
+    body = {"query": "well"}
+    assert post(at, body, "/v1/search").status_code == 200
+    key, _ = at.keys.add("acme", frozenset(), 0, False, NOW)
+    assert post(at, body, "/v1/search", "nk-wrong").status_code == 401
+    assert post(at, body, "/v1/search", key).status_code == 200
+    at.clock.seconds += 1.5
+    assert post(at, body, "/v1/search").status_code == 401
+    assert post(at, body, "/v1/search", key).status_code == 200

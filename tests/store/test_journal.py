@@ -41,6 +41,17 @@ def test_a_retry_with_its_key_is_the_same_event(journal: Journal) -> None:
     assert journal.record(other, "k").result(10) == "a-4"  # keys are a tenant's own
 
 
+def test_two_processes_that_get_one_retry_keep_it_once(engine: Engine) -> None:
+    servers = Journal(engine), Journal(engine)
+    for turn in range(20):
+        sent = [replace(ANSWER, id=f"a-{turn}-{n}") for n in range(8)]
+        told = [servers[n % 2].record(each, f"k{turn}") for n, each in enumerate(sent)]
+        assert len({each.result(20) for each in told}) == 1
+    assert len(list(servers[0].events())) == 20
+    for each in servers:
+        each.close()
+
+
 def test_a_judgement_knows_the_release_of_its_answer(journal: Journal) -> None:
     journal.record(ANSWER).result(10)
     assert journal.judge(THUMB, "k").result(10) == "f-1"

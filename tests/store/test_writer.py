@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy.exc import OperationalError
 
-from noria.errors import NoriaError
+from noria.errors import BusyError, NoriaError
 from noria.store.schema import runs
-from noria.store.writer import Writer
+from noria.store.writer import Writer, failed
 
 
 def adding(name: str) -> object:
@@ -60,6 +61,12 @@ def test_nobody_is_told_of_what_was_not_committed(engine: Engine) -> None:
         writer.write(lost)
     assert writer.write(adding("after")) == "after"
     writer.close()
+
+
+def test_a_database_that_was_away_is_asked_again() -> None:
+    away = OperationalError("INSERT", {}, Exception("gone"), connection_invalidated=True)
+    assert isinstance(failed(away), BusyError)  # 503, with Retry-After
+    assert not isinstance(failed(OperationalError("INSERT", {}, Exception("full"))), BusyError)
 
 
 def test_what_waits_is_written_before_the_end_and_nothing_after(engine: Engine) -> None:

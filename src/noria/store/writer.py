@@ -105,6 +105,7 @@ def done(connection: Connection, waiting: list[Waiting]) -> list[Result]:
 
 def begin(connection: Connection) -> None:
     """Begin a transaction that writes."""
+    connection.begin()
     if connection.dialect.name == "sqlite":
         # else the first savepoint were a transaction, and committed on its own
         connection.exec_driver_sql("BEGIN IMMEDIATE")

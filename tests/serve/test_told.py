@@ -1,0 +1,30 @@
+"""What a thread tells a task comes over whole and in order, with few wake-ups."""
+
+import asyncio
+import threading
+
+import pytest
+
+from noria.serve.service import Told
+
+
+def test_all_pieces_come_in_order() -> None:
+    async def run() -> list[int]:
+        loop = asyncio.get_running_loop()
+        told = Told(loop)
+        thread = threading.Thread(target=lambda: [told.tell(n) for n in range(10_000)])
+        thread.start()
+        heard = [await told.heard(loop.time() + 20) for _ in range(10_000)]
+        thread.join()
+        return heard
+
+    assert asyncio.run(run()) == list(range(10_000))
+
+
+def test_who_hears_nothing_waits_no_longer_than_was_said() -> None:
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        await Told(loop).heard(loop.time() + 0.01)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(run())
