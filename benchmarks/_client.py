@@ -7,6 +7,7 @@ that stalls is not spared the requests that it kept from being sent.
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -58,9 +59,23 @@ class Client:
         content = json.dumps(body).encode()
         more = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
         head = f"POST {path} HTTP/1.1\r\n{self._headers}{more}Content-Length: {len(content)}\r\n"
-        reader, writer = await self._connection()
+        sent = head.encode() + b"\r\n" + content
+        while self._idle:
+            with suppress(StaleError):
+                return await self._exchange(*self._idle.pop(), sent, heard)
+        fresh = await asyncio.open_connection("127.0.0.1", self._port)
+        return await self._exchange(*fresh, sent, heard)
+
+    async def _exchange(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        sent: bytes,
+        heard: Heard | None,
+    ) -> Reply:
+        """One request and its response."""
         try:
-            writer.write(head.encode() + b"\r\n" + content)
+            writer.write(sent)
             reply = await read(reader, heard)
         except BaseException:
             writer.close()
@@ -80,18 +95,19 @@ class Client:
         while self._idle:
             self._idle.pop()[1].close()
 
-    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        while self._idle:
-            reader, writer = self._idle.pop()
-            if not reader.at_eof():
-                return reader, writer
-            writer.close()
-        return await asyncio.open_connection("127.0.0.1", self._port)
+
+class StaleError(EOFError):
+    """The other side closed the connection before it said a word: it was idle for too long."""
 
 
 async def read(reader: asyncio.StreamReader, heard: Heard | None = None) -> Reply:
     """One response."""
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    except (asyncio.IncompleteReadError, ConnectionError) as error:
+        if getattr(error, "partial", b""):
+            raise
+        raise StaleError from None
     status = int(head[9:12])
     _, chunked, _ = head.partition(b"transfer-encoding: chunked")
     if not chunked:

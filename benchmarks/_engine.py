@@ -27,7 +27,7 @@ from noria.shipyard import ReleaseYard, begun
 from noria.types import Chat, Completion, Query
 
 CHATS = 8  # side by side
-ROUND = 24  # questions of one round
+ROUND = 16  # questions of one round
 WRITTEN = 64  # tokens that the base writes
 LONGEST = 160  # tokens that a release writes
 PAIRS = 20  # first tokens of each server, for each round

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 LIVE, NEW = "live", "new"  # the arms that the gate compares
 MOVED = {"adapter", "model", "weights"}  # parts that change what the generator says
+LISTED = 20  # problems that are told one by one
 HELD = 200  # general questions of each set, and texts, that both models are asked
 OWN = 64  # conversations of the base's own, where no folder of general questions is named
 MEASURED = 1_000_003  # added to the seed: what is measured with is never what was rehearsed
@@ -100,8 +101,11 @@ class Wheel:
             if job.state != RUNNING and "dataset" in job.record:
                 seen |= {*shelf.ids_of(self.registry, self.registry.get(job.record["dataset"]))}
         found = self.harvest
-        fresh = sum(each.id not in seen for each in found.examples)
-        return Evidence(len(found.examples), fresh, found.origins, found.dropped)
+        told = [
+            each for each in found.examples if each.response.strip() or each.question.unanswerable
+        ]
+        fresh = sum(each.id not in seen for each in told)
+        return Evidence(len(told), fresh, found.origins, found.dropped)
 
     @cached_property
     def harvest(self) -> Harvest:
@@ -150,8 +154,10 @@ class Wheel:
         at, progress = self.house.workshop, self.house.progress
         order = self.order(dataset)
         ready = prepare(order, at, progress)
-        for problem in ready.problems:
+        for problem in ready.problems[:LISTED]:
             self.say(problem)
+        if len(ready.problems) > LISTED:
+            self.say(f"… and {len(ready.problems) - LISTED} more problems of the examples")
         done = tune(order, ready, at, self.now(), progress=progress, say=self.say)
         if done.mirrored and done.mirrored.problem:
             self.say(done.mirrored.problem)

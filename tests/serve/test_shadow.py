@@ -77,7 +77,9 @@ def test_it_is_kept_beside_the_answer_and_counts_nowhere(serving: Serving, strea
     assert at.journal.exposed("x1") == ((), ())
     assert at.journal.answers("r2", 10) == []
     assert list(kept_in(at.journal, Reviews(at.rows._engine)).answers) == [answer.id]
-    assert b'noria_answers_total{outcome="ungrounded",release="r2"' not in at.service.observed.told()
+    assert (
+        b'noria_answers_total{outcome="ungrounded",release="r2"' not in at.service.observed.told()
+    )
     thumb = {"answer": event.id, "kind": "thumb", "value": 1}
     assert post(at, thumb, "/v1/feedback").status_code == 404
     made_up = {"user": "ada", "kind": SHADOW}

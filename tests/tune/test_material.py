@@ -8,7 +8,7 @@ import pytest
 
 from noria.errors import UsageError
 from noria.tune.examples import Example
-from noria.tune.material import gathered
+from noria.tune.material import answered, gathered
 
 
 def line(number: int, document: int, **more: Any) -> dict[str, Any]:
@@ -100,3 +100,17 @@ def test_contexts_of_one_document_are_all_there_to_be_found(tmp_path: Path) -> N
     assert len(found.texts) == 3
     text = "\n".join(each.text for each in found.texts)
     assert all(f"Part {n} of" in text for n in range(12))
+
+
+def test_examples_that_only_say_what_is_wrong_teach_no_answer(tmp_path: Path) -> None:
+    lines = [line(n, n) for n in range(20)]
+    wrong = {**lines[7], "answers": [], "response": "", "rejected": ["word8"]}
+    silent = {**lines[9], "answers": [], "unanswerable": True}
+    file = written(tmp_path / "a.jsonl", *lines[:7], wrong, lines[8], silent, *lines[10:])
+    found = gathered(file, None, 0.2, None, seed=0)
+    kept = answered(found)
+    assert ids(found.train) | ids(found.held_out) == {f"q{n}" for n in range(20)}
+    assert ids(kept.train) | ids(kept.held_out) == {f"q{n}" for n in range(20)} - {"q7"}
+    assert kept.whole == found.whole
+    assert "1 examples only say which answer is wrong" in kept.problems[-1]
+    assert answered(kept) is kept

@@ -17,7 +17,10 @@ End = Literal["opened", "refused", "nothing"]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What people said. ``fresh``: examples that no turn before has learnt from."""
+    """What people said. ``examples``: those that say what is right; ``fresh``: new ones of them.
+
+    ``origins`` counts also those that only say what is wrong.
+    """
 
     examples: int
     fresh: int

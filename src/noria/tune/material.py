@@ -71,6 +71,20 @@ def gathered(
     return Material(whole, train, apart, texts((*learnt, *apart)), tuple(problems))
 
 
+def answered(material: Material) -> Material:
+    """The material without examples of which only a wrong answer is known."""
+    sides = material.train, material.held_out
+    kept = [
+        tuple(each for each in side if each.response.strip() or each.question.unanswerable)
+        for side in sides
+    ]
+    if not (left_out := sum(map(len, sides)) - sum(map(len, kept))):
+        return material
+    told = f"{left_out} examples only say which answer is wrong; nothing is learnt from them here"
+    train, held_out = kept
+    return replace(material, train=train, held_out=held_out, problems=(*material.problems, told))
+
+
 def of_training(examples: Sequence[Example], problems: list[str]) -> tuple[Example, ...]:
     """The examples but for those that the file says to be of another split; these are told."""
     _, others = by_split(examples)

@@ -11,7 +11,7 @@ from noria.errors import UsageError
 from noria.jobs import silent
 from noria.protocols import Progress
 from noria.tune.data.store import digest
-from noria.tune.material import Material, gathered
+from noria.tune.material import Material, answered, gathered
 from noria.tune.objectives import Objective, lessons
 from noria.tune.render import Lesson, Renderer
 from noria.tune.replay import beside
@@ -88,6 +88,8 @@ def prepare(order: Order, at: Workshop, progress: Progress = silent) -> Prepared
     )
     if order.ingested:
         material = replace(material, texts=())
+    if order.objective in GENERATOR:
+        material = answered(material)
     teacher, notes = teaching(order, material)
     recipe = recipe_of(order, at, teacher)
     if order.objective not in GENERATOR:
