@@ -106,6 +106,29 @@ def test_threads_may_share_it(encoder: SentenceEncoder) -> None:
     assert all(np.allclose(row, rows[0], atol=1e-6) for row in rows)
 
 
+def test_what_an_answer_asks_twice_is_computed_once(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder, computed = SentenceEncoder(folder), []
+    forward = encoder._computed
+
+    def counted(texts: list[str], prompt: str) -> object:
+        computed.append(list(texts))
+        return forward(texts, prompt)
+
+    monkeypatch.setattr(encoder, "_computed", counted)
+    first = encoder.encode_passages(["a well", "a wheel", "a well"])
+    again = encoder.encode_passages(["a wheel", "a well", "a bucket"])
+    assert computed == [["a well", "a wheel"], ["a bucket"]]
+    assert (first[0] == again[1]).all()
+    assert (first[0] == first[2]).all()
+    first[0] = 0.0  # whoever changes a row changes nobody else's
+    assert encoder.encode_passages(["a well"]).any()
+    encoder.encode_passages(["x" * 501] * 2)
+    encoder.encode_passages(["x" * 501])
+    assert computed[2:] == [["x" * 501]] * 2  # long ones would fill the memory
+
+
 def test_it_is_silent(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     SentenceEncoder(folder).encode_passages(["a wheel"])
     assert capfd.readouterr() == ("", "")

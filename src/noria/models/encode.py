@@ -11,8 +11,14 @@ from noria.models.cache import digest_of
 from noria.models.folder import dimension_of, read, window_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from noria.protocols import Matrix
 
+# An answer asks for the question twice, and for sentences that were looked at a step before, or for
+# the answer before: of calls with FEW texts, up to KEPT texts of SHORT length are kept (16 MB).
+FEW, KEPT, SHORT = 64, 8192, 500
 PASSAGE_NAMES = ("passage", "document", "corpus")  # what publishers call the passages' prompt
 
 
@@ -60,6 +66,7 @@ class SentenceEncoder:
         self._digest = digest
         self._lock = threading.Lock()
         self._forward: Forward | None = None
+        self._kept: dict[tuple[str, str], NDArray[np.float32]] = {}
 
     @property
     def fingerprint(self) -> str:
@@ -97,6 +104,19 @@ class SentenceEncoder:
 
         if not texts:
             return np.zeros((0, self._dimension), dtype=np.float32)
+        if len(texts) > FEW:
+            return self._computed(texts, prompt)
+        kept = self._kept  # another thread may put a new one in its place
+        rows = {text: kept[prompt, text] for text in texts if (prompt, text) in kept}
+        missing = list(dict.fromkeys(text for text in texts if text not in rows))
+        if missing:
+            rows.update(zip(missing, self._computed(missing, prompt), strict=True))
+            if len(kept) + len(missing) > KEPT:
+                kept = self._kept = {}
+            kept.update(((prompt, t), rows[t].copy()) for t in missing if len(t) <= SHORT)
+        return np.array([rows[text] for text in texts], dtype=np.float32)
+
+    def _computed(self, texts: Sequence[str], prompt: str) -> "Matrix":
         with self._lock:
             self._forward = self._forward or self._loaded()
         return self._forward.encode(texts, prompt)
