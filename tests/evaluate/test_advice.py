@@ -369,3 +369,8 @@ def test_the_whole_paragraph() -> None:
     )  # fmt: skip
 
     assert advise(comparison) + "\n" == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_a_difference_next_to_nothing_asks_for_no_questions() -> None:
+    assert needed(Gap("base", "tuned", "f1", 4.9e-296, -0.2, 0.2, n=20, detectable=0.3)) is None
+    assert needed(Gap("base", "tuned", "f1", 0.0, 0.0, 0.0, n=20, detectable=0.0)) is None

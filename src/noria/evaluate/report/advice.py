@@ -50,6 +50,7 @@ BESIDE = {
     "cost": frozenset({"tokens", "seconds"}),
 }  # what can be measured without right answers
 ENDLESS = 100_000  # questions that nobody will write
+HOPELESS = 1e6  # times too small to be shown, whatever is asked
 ACTIONS = {
     "rag": "Retrieve",
     "rag-fewshot": "Retrieve, and show examples in the prompt",
@@ -248,12 +249,12 @@ def enough(gap: Gap) -> str:
 
 
 def needed(gap: Gap) -> int | None:
-    """Questions that would show the difference seen in 4 of 5 cases; None where none was seen.
+    """Questions that would show the difference seen in 4 of 5 cases; None where none would.
 
     >>> needed(Gap("base", "rag", "f1", 0.05, -0.05, 0.15, n=100, detectable=0.15))
     900
     """
-    if not gap.mean or not math.isfinite(gap.mean):
+    if not math.isfinite(gap.mean) or abs(gap.mean) * HOPELESS <= gap.detectable:
         return None
     return rounded_up(gap.n * (gap.detectable / gap.mean) ** 2)
 
