@@ -12,7 +12,10 @@ from noria.types import Prompt
 from served import Served
 
 Serving = Callable[..., Served]
-QUESTIONS = (Question("q1", "Who dug the well?", ("Ada",)), Question("q2", "When was the well dug?", ("1842",)))
+QUESTIONS = (
+    Question("q1", "Who dug the well?", ("Ada",)),
+    Question("q2", "When was the well dug?", ("1842",)),
+)
 
 
 def short(release: str, prompt: Prompt) -> str:
