@@ -43,8 +43,10 @@ def serve(
         from noria.serve.trace import traces
     except ImportError as error:
         raise MissingExtraError(error.name or "fastapi", "serve") from None
+    from noria.models.heap import share_arenas
     from noria.shipyard import ReleaseYard, begun
 
+    share_arenas()  # models will come and go for weeks
     with progress() as tell:
         at = house(config, home, tell)
         settings = at.settings.serve

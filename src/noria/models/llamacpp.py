@@ -22,6 +22,7 @@ from noria.errors import ModelError, UsageError
 from noria.jobs import unheard
 from noria.models.cache import digest_of
 from noria.models.gguf import gguf_at
+from noria.models.heap import give_back
 from noria.models.llama_server import ask, connected, cores, messages, options, started
 from noria.models.side import side_by_side
 from noria.types import Completion, Prompt, Sampling
@@ -202,6 +203,7 @@ class LlamaCpp:
         if http := self.__dict__.pop("_http", None):
             http.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+        give_back()
 
     def __enter__(self) -> Self:
         return self
