@@ -8,9 +8,11 @@ become pairs of neighbouring characters, whatever the document's language. Knows
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache, lru_cache
 from importlib.metadata import version
+from itertools import chain
 from threading import Lock
 from typing import Any
 
@@ -184,10 +186,16 @@ def spoken(text: str, languages: Sequence[str] = ()) -> str | None:
     >>> spoken("wo steht die Mühle"), spoken("car insurance")
     ('de', None)
     """
-    said = set(words(text))
-    told = {each: sum(stops(word, each) for word in said) for each in languages or stop_words()}
-    best = max(told, key=lambda each: told[each], default=None)
+    said = {word for word in words(text) if len(word) <= LONGEST}
+    told = Counter(chain.from_iterable(map(speaking, said)))
+    best = max(languages or stop_words(), key=lambda each: told[each], default=None)
     return best if best is not None and told[best] >= TELLING else None
+
+
+@lru_cache(maxsize=100_000)  # texts repeat their words
+def speaking(word: str) -> tuple[str, ...]:
+    """The languages in which ``word`` is a stop word."""
+    return tuple(each for each in stop_words() if stops(word, each))
 
 
 def stems(meant: Iterable[str], language: str) -> list[str]:
