@@ -42,7 +42,7 @@ from noria.evaluate.arms.remember import key_of, spelled
 from noria.evaluate.questions import Question, read
 from noria.loop.deploy import promoted
 from noria.loop.oversee import overseen
-from noria.loop.turn import turn
+from noria.loop.turn import TURN, turn
 from noria.protocols import LLM
 from noria.serve.app import create_app
 from noria.serve.auth import Keys, Rates
@@ -133,10 +133,12 @@ def main() -> None:
         rows.change(before, promoted(before, plain), "promote", plain, {"by": "hand"}, now())
     seconds: dict[str, float] = {}
     journal = Journal(house.engine)
-    first = timed(seconds, "first crowd", lambda: asyncio.run(
-        come(house, given, journal, asked, range(len(asked)), overseer=False)
-    ))  # fmt: skip
     wheel = Wheel(house, Jobs(house.engine), journal, Reviews(house.engine), now, complain)
+    first: dict[str, Counter[str]] = {}
+    if wheel.jobs.last(TURN) is None:  # else an earlier run was interrupted: the turn goes on
+        first = timed(seconds, "first crowd", lambda: asyncio.run(
+            come(house, given, journal, asked, range(len(asked)), overseer=False)
+        ))  # fmt: skip
     evidence = wheel.evidence()
     done = timed(seconds, "turn", lambda: turn(wheel.jobs, wheel, "t-benchmark", 50, now))
     record = dict(done.record)
