@@ -39,8 +39,6 @@ from noria.store.journal import Journal
 from noria.store.registry import Registry
 from noria.store.reviews import Reviews
 from noria.store.rollouts import as_json
-from noria.tune.data.read import read
-from noria.tune.examples import Example
 from noria.types import Document, Release, Rollout
 
 if TYPE_CHECKING:
@@ -110,8 +108,9 @@ class Wheel:
     @cached_property
     def harvest(self) -> Harvest:
         """The examples that people's judgements and the files of the settings come to."""
-        tests = [*self._examples(self.questions), *shelf.held_out(self.registry)]
-        more = [each for file in self.settings.more for each in self._examples(Path(file))]
+        asked = shelf.examples_of([self.questions], self.say)
+        tests = [*asked, *shelf.held_out(self.registry)]
+        more = shelf.examples_of(map(Path, self.settings.more), self.say)
         kept = shelf.kept_in(self.journal, self.reviews)
         return harvested(kept, self.house.passages_named, self.policy, tests, more)
 
@@ -119,13 +118,6 @@ class Wheel:
     def policy(self) -> Policy:
         """What may be learnt."""
         return Policy(frozenset(self.settings.groups), self.settings.voices)
-
-    def _examples(self, file: Path) -> Sequence[Example]:
-        """The examples of a file; what is wrong is told, and left out."""
-        found = read(file, split="test")
-        for problem in found.problems:
-            self.say(problem)
-        return found.examples
 
     def tried(self) -> str | None:
         """The first release that is being tried, if one is."""

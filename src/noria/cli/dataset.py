@@ -12,10 +12,8 @@ from noria.cli.options import Config, Debug, Home, Json, complain, house, progre
 from noria.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from noria.loop.feedback.harvest import Harvest
-    from noria.tune.examples import Example, Origin
+    from noria.tune.examples import Origin
 
 
 def build(
@@ -76,7 +74,7 @@ def build(
     policy = Policy(readers, voices, Caps(a_day, share, few), weights_of(weights))
     with progress() as tell:
         at = house(config, home, tell)
-        tests = examples_of(held_out or ())
+        tests = shelf.examples_of(held_out or (), complain)
         made = None
         with desk(at) as (journal, reviews):
             harvest = harvested(
@@ -84,7 +82,7 @@ def build(
                 at.passages_named,
                 policy,
                 [*tests, *shelf.held_out(at.registry)],
-                examples_of(more or ()),
+                shelf.examples_of(more or (), complain),
             )
             if harvest.examples:
                 if out is not None:
@@ -93,19 +91,6 @@ def build(
                 made = shelf.shelved(harvest, at.registry, policy, folder, now).id
     row = {"dataset": made, "examples": harvest.origins, "dropped": dict(harvest.dropped)}
     show(row, json, told(made, harvest))
-
-
-def examples_of(files: "Sequence[Path]") -> "list[Example]":
-    """The examples of some files; what is wrong is told, and left out."""
-    from noria.tune.data.read import read
-
-    found: list[Example] = []
-    for file in files:
-        read_here = read(file, split="test")
-        for problem in read_here.problems:
-            complain(problem)
-        found += read_here.examples
-    return found
 
 
 def weights_of(text: str | None) -> "dict[Origin, float]":

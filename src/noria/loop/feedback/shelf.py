@@ -4,7 +4,7 @@ A data set keeps the ids of the answers and judgements behind each example, and 
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -115,6 +115,17 @@ def ids_of(registry: Registry, release: Release) -> Iterator[str]:
         if name in release.parts:
             found = examples_in(registry, release.parts[name])
             yield from (example.id.removeprefix("held out ") for example in found)
+
+
+def examples_of(files: Iterable[Path], say: Callable[[str], object]) -> list[Example]:
+    """The examples of some files; what is wrong is told to ``say``, and left out."""
+    found: list[Example] = []
+    for file in files:
+        told = read(file, split="test")
+        for problem in told.problems:
+            say(problem)
+        found += told.examples
+    return found
 
 
 def examples_in(registry: Registry, digest: str) -> tuple[Example, ...]:
