@@ -9,6 +9,11 @@ import torch
 from gguf import GGUFWriter, TokenType
 
 CHAT = "{% for m in messages %}<s>{{ m.role }}: {{ m.content }}</s>{% endfor %}<s>assistant:"
+# the same, but asked for an answer only where one is wanted, so that turns can be learnt from
+TURNS = (
+    "{% for m in messages %}<s>{{ m.role }}: {{ m.content }}</s>{% endfor %}"
+    "{% if add_generation_prompt %}<s>assistant: {% endif %}"
+)
 MERGES = (("Ġ", "t"), ("h", "e"), ("Ġt", "he"))
 SPECIAL = ("<s>", "</s>")
 SHAPE = {

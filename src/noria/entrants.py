@@ -23,7 +23,7 @@ from noria.models import reader
 from noria.models.openai import key_variable
 from noria.models.sources import digest_of, fetch, is_endpoint, parse
 from noria.store.releases import from_json
-from noria.store.versions import Version, newest, version
+from noria.store.versions import MOVED, Version, newest, version
 from noria.types import Document, Sampling
 
 
@@ -179,7 +179,7 @@ class Entrants:
         else:
             pins = house.settings.models.sha256
             base = digest_of(fetch(parse(wanted), pins=pins, progress=house.progress))
-        moved = tuned.release.stored & {"adapter", "model", "weights"} if tuned else ()
+        moved = tuned.release.stored & MOVED if tuned else ()
         if tuned is None or not moved:  # tuned was the retriever alone
             return Speaker(base, lambda: house.scorer_of(wanted))
         house.stands_on(wanted, tuned)

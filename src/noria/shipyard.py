@@ -6,12 +6,14 @@ and threads are not part of it.
 """
 
 import json
+import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from noria.build import House
 from noria.config import Settings, overlay
@@ -123,6 +125,11 @@ class ReleaseYard:
         at = self.house.beside(settings, tuned)
         checked(release, at.parts)
         return at
+
+
+def drawn_anew() -> tuple[str, str]:
+    """A name and a salt for an experiment: no two share their users."""
+    return f"x-{uuid4().hex[:12]}", secrets.token_hex(8)
 
 
 def begun(yard: ReleaseYard, rows: Rollouts, now: datetime) -> Rollout:

@@ -4,7 +4,6 @@
 """
 
 import json
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -12,7 +11,6 @@ from functools import cached_property
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from noria.build import House
 from noria.config import TurnSettings
@@ -33,20 +31,19 @@ from noria.loop.gate import Probe, Verdict, validated
 from noria.loop.oversee import ramped, settled
 from noria.loop.probes import attacked, documents
 from noria.loop.turn import TURN, Evidence
-from noria.shipyard import ReleaseYard, begun
+from noria.shipyard import ReleaseYard, begun, drawn_anew
 from noria.store.jobs import RUNNING, Jobs
 from noria.store.journal import Journal
 from noria.store.registry import Registry
 from noria.store.reviews import Reviews
 from noria.store.rollouts import as_json
+from noria.store.versions import MOVED
 from noria.types import Document, Release, Rollout
 
 if TYPE_CHECKING:
     from noria.tune.order import Order
 
 LIVE, NEW = "live", "new"  # the arms that the gate compares
-MOVED = {"adapter", "model", "weights"}  # parts that change what the generator says
-LISTED = 20  # problems that are told one by one
 HELD = 200  # general questions of each set, and texts, that both models are asked
 OWN = 64  # conversations of the base's own, where no folder of general questions is named
 MEASURED = 1_000_003  # added to the seed: what is measured with is never what was rehearsed
@@ -99,9 +96,7 @@ class Wheel:
             if job.state != RUNNING and "dataset" in job.record:
                 seen |= {*shelf.ids_of(self.registry, self.registry.get(job.record["dataset"]))}
         found = self.harvest
-        told = [
-            each for each in found.examples if each.response.strip() or each.question.unanswerable
-        ]
+        told = [each for each in found.examples if each.says_what_is_right]
         fresh = sum(each.id not in seen for each in told)
         return Evidence(len(told), fresh, found.origins, found.dropped)
 
@@ -146,10 +141,8 @@ class Wheel:
         at, progress = self.house.workshop, self.house.progress
         order = self.order(dataset)
         ready = prepare(order, at, progress)
-        for problem in ready.problems[:LISTED]:
-            self.say(problem)
-        if len(ready.problems) > LISTED:
-            self.say(f"… and {len(ready.problems) - LISTED} more problems of the examples")
+        for line in ready.listed:
+            self.say(line)
         done = tune(order, ready, at, self.now(), progress=progress, say=self.say)
         if done.mirrored and done.mirrored.problem:
             self.say(done.mirrored.problem)
@@ -280,8 +273,7 @@ class Wheel:
         own = self.house.settings.canary
         plan = settled(ramped(self.journal, before.live, own, gain=bool(verdict["gain"])))
         shares = {release: plan["shares"][0]}
-        experiment, salt = f"x-{uuid4().hex[:12]}", secrets.token_hex(8)
-        after = tried(before, shares, experiment, salt, self.now(), plan)
+        after = tried(before, shares, *drawn_anew(), self.now(), plan)
         why = {"by": "a turn", "turn": turn, "verdict": dict(verdict)}
         self.house.rollouts.change(before, after, "canary", release, why, self.now())
         return as_json(after)

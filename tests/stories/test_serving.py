@@ -18,12 +18,8 @@ from typer.testing import CliRunner
 from noria.cli import app
 from noria.errors import UsageError
 from tiny_encoder import tiny_encoder
-from tiny_llama import gguf_file, hugging_face
+from tiny_llama import TURNS, gguf_file, hugging_face
 
-TEMPLATE = (
-    "{% for m in messages %}<s>{{ m.role }}: {{ m.content }}</s>{% endfor %}"
-    "{% if add_generation_prompt %}<s>assistant: {% endif %}"
-)
 QUESTION = [{"role": "user", "content": "who dug the well"}]
 
 
@@ -32,8 +28,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny generator and a tiny encoder."""
     at = tmp_path_factory.mktemp("tiny")
     tiny_encoder(at / "encoder", ["who", "dug", "the", "well", "ada"], window=32)
-    folder = hugging_face(at / "model", template=TEMPLATE, initializer_range=0.3)
-    gguf_file(at / "tiny.gguf", folder, TEMPLATE)
+    folder = hugging_face(at / "model", template=TURNS, initializer_range=0.3)
+    gguf_file(at / "tiny.gguf", folder, TURNS)
     return at
 
 

@@ -11,13 +11,9 @@ from noria.cli import app
 from noria.errors import ModelError, UsageError
 from noria.models.layout import Layout
 from tiny_encoder import tiny_encoder
-from tiny_llama import gguf_file, hugging_face
+from tiny_llama import TURNS, gguf_file, hugging_face
 
 STRONG = ("--epochs", "30", "--learning-rate", "0.01")  # a tiny model learns slowly
-TEMPLATE = (
-    "{% for m in messages %}<s>{{ m.role }}: {{ m.content }}</s>{% endfor %}"
-    "{% if add_generation_prompt %}<s>assistant: {% endif %}"
-)
 
 
 NAMES = "Ada Ben Cleo Dan Eva Finn Gil Hal Ida Jon Kim Leo".split()  # noqa: SIM905
@@ -31,9 +27,9 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["who", "built", "the", "?", ".", "cat", "rose", *NAMES, *THINGS]
     tiny_encoder(at / "encoder", [*words, *map(str.lower, NAMES)], window=32)
     folder = hugging_face(
-        at / "model", template=TEMPLATE, initializer_range=0.3, intermediate_size=128
+        at / "model", template=TURNS, initializer_range=0.3, intermediate_size=128
     )
-    gguf_file(at / "tiny.gguf", folder, TEMPLATE)
+    gguf_file(at / "tiny.gguf", folder, TURNS)
     return at
 
 
@@ -158,8 +154,8 @@ def test_the_reader_is_refused_to_other_weights(desk: Path) -> None:
 
 def test_a_release_of_another_base_is_refused(desk: Path, tmp_path: Path, models: Path) -> None:
     made = said("tune", "sft", "train.jsonl", "--examples", "8")
-    folder = hugging_face(tmp_path / "other", seed=9, template=TEMPLATE)
-    other = gguf_file(tmp_path / "other.gguf", folder, TEMPLATE)
+    folder = hugging_face(tmp_path / "other", seed=9, template=TURNS)
+    other = gguf_file(tmp_path / "other.gguf", folder, TURNS)
     settings(desk, other, models)
     with pytest.raises(UsageError, match=f"release {made['release']} was tuned from other weights"):
         run("compare", "test.jsonl", "--arms", "tuned")

@@ -21,13 +21,9 @@ from noria.store.reviews import Reviews
 from noria.types import Event, Feedback, Query
 from noria.wheel import Wheel
 from tiny_encoder import tiny_encoder
-from tiny_llama import gguf_file, hugging_face
+from tiny_llama import TURNS, gguf_file, hugging_face
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
-TEMPLATE = (
-    "{% for m in messages %}<s>{{ m.role }}: {{ m.content }}</s>{% endfor %}"
-    "{% if add_generation_prompt %}<s>assistant: {% endif %}"
-)
 NAMES = "Ada Ben Cleo Dan Eva Finn Gil Hal Ida Jon Kim Leo".split()  # noqa: SIM905
 THINGS = "well mill road barn dam forge gate inn jetty kiln loft moat".split()  # noqa: SIM905
 
@@ -39,8 +35,8 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tiny_encoder(
         at / "encoder", ["who", "built", "the", *THINGS, *map(str.lower, NAMES)], window=256
     )
-    folder = hugging_face(at / "model", template=TEMPLATE, initializer_range=0.3)
-    gguf_file(at / "tiny.gguf", folder, TEMPLATE)
+    folder = hugging_face(at / "model", template=TURNS, initializer_range=0.3)
+    gguf_file(at / "tiny.gguf", folder, TURNS)
     return at
 
 

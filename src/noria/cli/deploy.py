@@ -1,10 +1,8 @@
 """``noria releases promote, rollback, canary, ab, shadow, history``: what answers, and why."""
 
-import secrets
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import uuid4
 
 import typer
 
@@ -80,6 +78,7 @@ def canary(
 ) -> None:
     """Try a release on some users: a ramp that the statistics decide on, or a share by hand."""
     from noria.loop.deploy import taken_over, tried, widened
+    from noria.shipyard import drawn_anew
     from noria.store.rollouts import as_json
 
     with progress() as tell:
@@ -117,6 +116,7 @@ def ab(
 ) -> None:
     """Compare releases with the live one; the first that is shown to be better is promoted."""
     from noria.loop.deploy import tried
+    from noria.shipyard import drawn_anew
     from noria.store.rollouts import as_json
 
     with progress() as tell:
@@ -147,6 +147,7 @@ def shadow(
 ) -> None:
     """Let a release answer some users once more, where a place is free, and show it to nobody."""
     from noria.loop.deploy import shadowed
+    from noria.shipyard import drawn_anew
     from noria.store.rollouts import as_json
 
     with progress() as tell:
@@ -195,11 +196,6 @@ def planned(
 
     with closing(Journal(at.engine)) as journal:
         return settled(ramped(journal, live, canary, shares, rivals=rivals))
-
-
-def drawn_anew() -> tuple[str, str]:
-    """A name and a salt for an experiment: no two share their users."""
-    return f"x-{uuid4().hex[:12]}", secrets.token_hex(8)
 
 
 def ready(at: "House", release: str, now: datetime) -> "tuple[str, Rollout]":

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from noria.serve.trace import Traces
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-SWITCH = 0.001  # seconds; Python's own are 0.005
 GRACE = 30  # seconds for answers that are being written when the service is told to end
 
 
@@ -95,8 +94,6 @@ def listen(
     logging.getLogger("noria").setLevel(logging.INFO)  # others would log what users wrote
     live = standing.rollout.live
     complain(f"serving {live} at http://{address}:{port}; Ctrl-C ends it")
-    # A thread that computes keeps the one that speaks with callers waiting for so long.
-    sys.setswitchinterval(SWITCH)
     # uvicorn drains, and then lets the signal end the process: that is no failure
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     lookout = Lookout(at.rollouts, journal, learnt_by(at.registry))

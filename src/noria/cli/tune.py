@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from noria.types import Manner
 
 Word = TypeVar("Word", bound=str)
-LISTED = 10  # problems that are told one by one
 
 
 def tune(
@@ -117,7 +116,8 @@ def tune(
             general(),
         )
         ready = prepare(order, at, tell)
-        list_problems(ready)
+        for line in ready.listed:
+            complain(line)
         if not preview:
             done = tuned(order, ready, at, datetime.now(UTC), progress=tell, say=complain)
     if not preview and done.mirrored and done.mirrored.problem:
@@ -175,14 +175,6 @@ def show_lessons(prepared: "Prepared", order: "Order", at: "Workshop", json: boo
     else:
         Console().print(coloured(shown), soft_wrap=True)
         complain(str(guess))
-
-
-def list_problems(prepared: "Prepared") -> None:
-    """Say what was wrong with the data."""
-    for problem in prepared.problems[:LISTED]:
-        complain(problem)
-    if len(prepared.problems) > LISTED:
-        complain(f"… and {len(prepared.problems) - LISTED} more; noria data check lists them all")
 
 
 def as_json(done: "Tuned") -> dict[str, Any]:

@@ -49,7 +49,7 @@ def turn(
         jobs, now = Jobs(at.engine), lambda: datetime.now(UTC)
         with closing(Journal(at.engine)) as journal:
             wheel = Wheel(at, jobs, journal, Reviews(at.engine), now, complain)
-            wheel.questions  # noqa: B018 - without them nothing needs to begin
+            complain(f"releases are judged by {wheel.questions}")  # or nothing needs to begin
             if dry_run:
                 found, told = foreseen(jobs, wheel, at)
             else:

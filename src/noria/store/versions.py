@@ -8,6 +8,7 @@ from noria.errors import UsageError
 from noria.store.registry import Registry
 from noria.types import Manner, Release
 
+MOVED = frozenset({"adapter", "model", "weights"})  # parts that change what the generator says
 ROUNDED = "to"  # in the recipe of a release whose weights were rounded: to what
 
 
@@ -46,7 +47,7 @@ def version(registry: Registry, release: str) -> Version:
     """
     found = registry.get(release)
     paths = {name: registry.artifacts.path(found.parts[name]) for name in found.stored}
-    if not paths.keys() & {"adapter", "model", "queries", "weights"}:
+    if not paths.keys() & {*MOVED, "queries"}:
         raise UsageError(
             f"{found.id} is a {found.kind} without tuned weights, so it cannot answer; "
             "'noria releases list --kind release' names some that can"

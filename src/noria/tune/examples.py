@@ -34,6 +34,11 @@ class Example:
         """The question's."""
         return self.question.id
 
+    @property
+    def says_what_is_right(self) -> bool:
+        """Whether it says what to answer, or that nothing is to be; not only what is wrong."""
+        return bool(self.response.strip()) or self.question.unanswerable
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:

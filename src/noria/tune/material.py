@@ -74,10 +74,7 @@ def gathered(
 def answered(material: Material) -> Material:
     """The material without examples of which only a wrong answer is known."""
     sides = material.train, material.held_out
-    kept = [
-        tuple(each for each in side if each.response.strip() or each.question.unanswerable)
-        for side in sides
-    ]
+    kept = [tuple(each for each in side if each.says_what_is_right) for side in sides]
     if not (left_out := sum(map(len, sides)) - sum(map(len, kept))):
         return material
     told = f"{left_out} examples only say which answer is wrong; nothing is learnt from them here"

@@ -22,6 +22,7 @@ from noria.tune.weights import Movable
 from noria.tune.workshop import Workshop
 from noria.types import Manner
 
+LISTED = 10  # problems that are told one by one
 GENERATOR = ("sft", "raft", "radit")  # objectives that move the generator
 RETRIEVER: Mapping[str, Teacher] = {"radit": "likelihoods", "retriever": "contrast"}
 
@@ -79,6 +80,12 @@ class Prepared:
         ]
         wrong = [problem for side in sides for problem in side.problems]
         return (*self.notes, *self.material.problems, *wrong, *cut)
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """The first of them, and how many more there are."""
+        told, more = self.problems[:LISTED], len(self.problems) - LISTED
+        return (*told, f"… and {more} more; noria data check lists them all") if more > 0 else told
 
 
 def prepare(order: Order, at: Workshop, progress: Progress = silent) -> Prepared:
