@@ -182,8 +182,7 @@ class Sampling:
 class Completion:
     """What a model wrote. ``finish``: it stopped by itself, or ran out of tokens.
 
-    ``logprob``: natural log of the probability of its tokens, summed; None where the model does
-    not tell. ``cached_tokens``: those of the prompt that were not read again, since an earlier one
+    ``cached_tokens``: those of the prompt that were not read again, since an earlier one
     began alike; no part of what was written.
     """
 
@@ -191,7 +190,6 @@ class Completion:
     finish: Literal["stop", "length"]
     prompt_tokens: int
     completion_tokens: int
-    logprob: float | None = None
     cached_tokens: int = field(default=0, compare=False)
 
 

@@ -411,20 +411,6 @@ def test_batches_that_tell_wrongly_are_caught() -> None:
             check_llm(Telling(tell), prompts)
 
 
-@pytest.mark.parametrize("logprob", [0.5, float("nan"), float("-inf")])
-def test_no_logprob_is_caught(logprob: float) -> None:
-    class Sure(FakeLLM):
-        def batch(self, prompts, sampling, done=None):
-            return super().batch(prompts, sampling, lambda i, c: done and done(i, c))
-
-        def stream(self, prompt, sampling):
-            whole = yield from super().stream(prompt, sampling)
-            return replace(whole, logprob=logprob)
-
-    with pytest.raises(AssertionError, match="log-probability"):
-        check_llm(Sure(), ["The wheel turns.\nWhat turns?"])
-
-
 def test_broken_scorers_are_caught() -> None:
     class Fixed:
         def __init__(self, *found: Likelihood) -> None:

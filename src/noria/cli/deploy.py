@@ -29,7 +29,10 @@ def promote(
     home: Home = None,
     debug: Debug = False,
 ) -> None:
-    """Let a release answer everybody, in every server within a second."""
+    """Let a release answer everybody, in every server within a second.
+
+    One that answers already stays, whatever the settings say later.
+    """
     from noria.loop.deploy import promoted
     from noria.store.rollouts import as_json
 
@@ -39,7 +42,8 @@ def promote(
         frozen, before = ready(at, release, now)
         after = promoted(before, frozen)
         at.rollouts.change(before, after, "promote", frozen, BY_HAND, now)
-    show(as_json(after), json, f"{frozen} is live; {after.previous} was before it")
+    earlier = f"{after.previous} was before it" if after.previous else "nothing was before it"
+    show(as_json(after), json, f"{frozen} is live; {earlier}")
 
 
 def rollback(

@@ -15,11 +15,11 @@ def promoted(before: Rollout | None, release: str) -> Rollout:
 
     >>> promoted(Rollout("r1"), "r2")
     Rollout(live='r2', previous='r1', trial=None)
+    >>> promoted(Rollout("r2", "r1"), "r2")
+    Rollout(live='r2', previous='r1', trial=None)
     """
     if before is None:
         return Rollout(release)
-    if before.live == release and before.trial is None:
-        raise UsageError(f"{release} is live already")
     previous = before.live if before.live != release else before.previous
     return Rollout(release, previous)
 

@@ -37,12 +37,39 @@ BLOCK = 1024  # texts tokenized and sorted together: their tokens are some 20 MB
 class Layer:
     """The weights of one layer, each a pair of matrix and bias, or of scale and shift."""
 
-    joined: "tuple[Tensor, Tensor]"  # query, key and value in one product
-    attended: "tuple[Tensor, Tensor]"
+    joined: "Dense"  # query, key and value in one product
+    attended: "Dense"
     attended_norm: "tuple[Tensor, Tensor]"
-    widened: "tuple[Tensor, Tensor]"
-    narrowed: "tuple[Tensor, Tensor]"
+    widened: "Dense"
+    narrowed: "Dense"
     norm: "tuple[Tensor, Tensor]"
+
+
+class Dense:
+    """A matrix and its bias, multiplied by oneDNN where torch has it, in float32 too.
+
+    Its products are 1.1 to 1.3 times as fast as MKL's on AMD's processors, and 2.3 times on those
+    with AVX-512, for which MKL uses only half of it there. PyTorch's own compiler calls it so.
+    """
+
+    def __init__(self, weight: "Tensor", bias: "Tensor") -> None:
+        import torch
+
+        self._weight, self._bias = weight, bias
+        self._packed = None
+        if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+            self._packed = torch.ops.mkldnn._reorder_linear_weight(weight)
+
+    def __call__(self, x: "Tensor") -> "Tensor":
+        """The product with each row."""
+        import torch
+
+        if self._packed is None:
+            return torch.nn.functional.linear(x, self._weight, self._bias)
+        found: Tensor = torch.ops.mkldnn._linear_pointwise(
+            x, self._packed, self._bias, "none", [], ""
+        )
+        return found
 
 
 class Bert:
@@ -106,7 +133,7 @@ class Bert:
     def _forward(self, tokens: Sequence[Sequence[int]]) -> "Tensor":
         """Unit rows of ``tokens``, which are all laid end to end; the longest come first."""
         import torch
-        from torch.nn.functional import gelu, layer_norm, linear, normalize
+        from torch.nn.functional import gelu, layer_norm, normalize
 
         with torch.inference_mode():
             lengths = [len(ids) for ids in tokens]
@@ -115,10 +142,10 @@ class Bert:
             wide, epsilon = [x.shape[1]], self._epsilon
             x = layer_norm(x, wide, *self._opening, epsilon)
             for at in self._layers:
-                seen = self._attention(linear(x, *at.joined), lengths)
-                x = layer_norm(linear(seen, *at.attended).add_(x), wide, *at.attended_norm, epsilon)
-                inner = gelu(linear(x, *at.widened))
-                x = layer_norm(linear(inner, *at.narrowed).add_(x), wide, *at.norm, epsilon)
+                seen = self._attention(at.joined(x), lengths)
+                x = layer_norm(at.attended(seen).add_(x), wide, *at.attended_norm, epsilon)
+                inner = gelu(at.widened(x))
+                x = layer_norm(at.narrowed(inner).add_(x), wide, *at.norm, epsilon)
             texts = torch.split(x, lengths)
             pooled = torch.stack([t[0] if self._first else t.mean(0) for t in texts])
             return normalize(pooled, dim=1)
@@ -237,11 +264,11 @@ def layer(weights: "Mapping[str, Tensor]", name: str) -> Layer:
 
     three = [pair(weights, f"{name}.attention.self.{part}") for part in ("query", "key", "value")]
     return Layer(
-        joined=(torch.cat([w for w, _ in three]), torch.cat([b for _, b in three])),
-        attended=pair(weights, f"{name}.attention.output.dense"),
+        joined=Dense(torch.cat([w for w, _ in three]), torch.cat([b for _, b in three])),
+        attended=Dense(*pair(weights, f"{name}.attention.output.dense")),
         attended_norm=pair(weights, f"{name}.attention.output.LayerNorm"),
-        widened=pair(weights, f"{name}.intermediate.dense"),
-        narrowed=pair(weights, f"{name}.output.dense"),
+        widened=Dense(*pair(weights, f"{name}.intermediate.dense")),
+        narrowed=Dense(*pair(weights, f"{name}.output.dense")),
         norm=pair(weights, f"{name}.output.LayerNorm"),
     )
 

@@ -4,7 +4,6 @@ It is asked by calls in the words of the OpenAI API, and through a UNIX socket f
 nothing of who shares it.
 """
 
-import math
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -106,8 +105,6 @@ def options(sampling: Sampling) -> dict[str, Any]:
         "stop": list(sampling.stop),
         "seed": sampling.seed,
         "cache_prompt": True,
-        "logprobs": 1,  # continuations take a number,
-        "n_probs": 1,  # chats take this one, and would else list 20 alternatives a token
         "stream": True,
         "stream_options": {"include_usage": True},
     }
@@ -124,7 +121,6 @@ class Reply:
     def __init__(self, tell: Callable[[str], object], stop: threading.Event) -> None:
         self._tell, self._stop = tell, stop
         self._pieces: list[str] = []
-        self._logprobs: list[float] = []
         self._finish = ""
         self._usage: Mapping[str, Any] = {}
         self.alternatives: Mapping[int, float] = {}  # to the last token
@@ -141,7 +137,6 @@ class Reply:
                 self._pieces.append(piece)
                 self._tell(piece)
             told = (choice.get("logprobs") or {}).get("content") or ()
-            self._logprobs += [token["logprob"] for token in told]
             if told and len(told[-1]["top_logprobs"]) > 1:
                 self.alternatives = {t["id"]: t["logprob"] for t in told[-1]["top_logprobs"]}
         return self._stop.is_set()
@@ -153,7 +148,6 @@ class Reply:
             "stop" if self._finish == "stop" else "length",
             self._usage.get("prompt_tokens", 0),
             self._usage.get("completion_tokens", len(self._pieces)),
-            math.fsum(self._logprobs) if self._logprobs else None,
             cached(self._usage),
         )
 

@@ -188,7 +188,6 @@ def check_llm(llm: LLM, prompts: Sequence[Prompt], sampling: Sampling | None = N
                 completion.finish == alone[i].finish,
                 f"prompt {i}: finished by {alone[i].finish!r}, in a batch {completion.finish!r}",
             )
-            require_logprob(completion, f"prompt {i}")
     require(llm.batch([], greedy) == [], "no prompts must give no completions")
     require(bool(llm.fingerprint), "fingerprint: expected a digest, got nothing")
     require(llm.context > 0, f"context: expected above 0, got {llm.context}")
@@ -239,15 +238,6 @@ def told(llm: LLM, prompts: Sequence[Prompt], sampling: Sampling) -> list[Comple
     )
     require(threads <= {threading.get_ident()}, "done was called in another thread")
     return batch
-
-
-def require_logprob(completion: Completion, where: str) -> None:
-    """None, or a log-probability: finite and at most 0."""
-    found = completion.logprob
-    require(
-        found is None or (math.isfinite(found) and found <= 0),
-        f"{where}: a log-probability is at most 0, got {found}",
-    )
 
 
 def require_distinct(what: str, candidates: Sequence[Candidate]) -> None:

@@ -190,7 +190,7 @@ class Remembering:
     def _key(self, prompt: Prompt, sampling: Sampling) -> str:
         """The window is part of it: a small one cuts answers, and refuses prompts."""
         llm = self.llm
-        return key_of(llm.fingerprint, llm.context, spelled(prompt), asdict(sampling))
+        return key_of("answer", llm.fingerprint, llm.context, spelled(prompt), asdict(sampling))
 
     def _too_long(self, prompt: Prompt) -> bool:
         text = prompt if isinstance(prompt, str) else "\n".join(m.content for m in prompt)

@@ -297,9 +297,9 @@ def likeliest(
 
     All choices were read to find it: their tokens are its cost.
     """
-    choice, best = max(zip(choices, likelihoods, strict=True), key=lambda pair: pair[1].per_token)
+    choice, _ = max(zip(choices, likelihoods, strict=True), key=lambda pair: pair[1].per_token)
     read = sum(each.tokens for each in likelihoods)
-    return Completion(choice, "stop", prompt_tokens, read, best.logprob)
+    return Completion(choice, "stop", prompt_tokens, read)
 
 
 def said(question: Question, completion: Completion) -> str:
