@@ -111,6 +111,15 @@ def test_too_few_questions_prove_nothing() -> None:
     assert "questions" in failed(verdict(LIVE[:20], BETTER[:20]))
 
 
+def test_how_many_questions_would_tell_is_said_where_they_are_too_few() -> None:
+    half = [n % 2 == 0 for n in range(100)]
+    other = [n % 20 in (1, 2, 3, 4, 6) or n % 20 > 9 and n % 2 == 0 for n in range(100)]
+    found = verdict(records(half), records(other))
+    assert "which 100 questions are too few to tell; some" in found.sentence
+    worse = verdict(BETTER, LIVE)
+    assert "too few to tell" not in worse.sentence
+
+
 def test_a_slice_that_falls_behind_is_named_one_that_was_hard_before_is_not() -> None:
     langs = ["de" if n % 4 == 0 else "en" for n in range(200)]
     hard = [lang == "en" and n % 2 == 0 for n, lang in enumerate(langs)]

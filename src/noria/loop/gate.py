@@ -5,7 +5,7 @@ Figures in, a verdict out. What was not measured does not pass. Knows no models 
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from math import comb, hypot
+from math import ceil, comb, hypot
 from typing import TYPE_CHECKING
 
 from noria.evaluate.metrics.quality import decisive, primary, qualities
@@ -111,8 +111,26 @@ def no_worse(name: str, gap: Gap | None, margin: float) -> Bar:
     """Whether a figure is no lower than by its margin, by the lower end of its interval."""
     if gap is None:
         return missing(name, -margin)
-    told = f"{gap.metric} {gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}], above {-margin:+.3f}"
-    return Bar(name, gap.low > -margin, gap.low, -margin, gap.low, gap.high, told)
+    told = (
+        f"{gap.metric} {gap.mean:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}]; expected the lower end "
+        f"above {-margin:+.3f}"
+    )
+    passed = gap.low > -margin
+    if not passed and (more := telling(gap, margin)):
+        told += f", which {gap.n} questions are too few to tell; some {more} would"
+    return Bar(name, passed, gap.low, -margin, gap.low, gap.high, told)
+
+
+def telling(gap: Gap, margin: float) -> int | None:
+    """How many questions would show that so small a difference is within its margin, if it is.
+
+    An interval narrows with the root of the questions.
+
+    >>> telling(Gap("live", "new", "f1", 0.0, -0.04, 0.04, 100, 0.06), 0.02)
+    400
+    """
+    room = gap.mean + margin
+    return ceil(gap.n * ((gap.mean - gap.low) / room) ** 2 - 1e-9) if room > 0 else None
 
 
 def remembered(forgotten: Forgotten | None) -> Bar:
