@@ -7,8 +7,9 @@ have the reading adapter and two have none, and what is not live or was before i
 weights and adapters really are loaded and freed, twice a minute.
 
 A request fails if its status is not 2xx, or its stream does not come to its end. Memory is the
-server's resident set, looked at every five seconds: the median of the last five minutes, compared
-with that of minutes 5 to 10.
+server's resident set, looked at every five seconds: the last five minutes, compared with minutes 5
+to 10. For some seconds after each change two fleets are loaded, so that three figures are compared:
+the tenth, half and nine tenths of the looks, which are memory with one fleet, mixed, and with two.
 
     python benchmarks/soak.py --data DIR --minutes 30
 """
@@ -210,8 +211,11 @@ def growth(memory: Sequence[tuple[float, float]], minutes: float) -> dict[str, f
     }
     told: dict[str, Any] = {"largest_mib": max(mib for _, mib in memory), "by_minute": by_minute}
     if early and late and minutes >= SETTLED[1] + LAST:
-        told |= {"early_mib": median(early), "late_mib": median(late),
-                 "growth": median(late) / median(early) - 1}  # fmt: skip
+        for share in (0.1, 0.5, 0.9):
+            first, last = (_common.percentile(part, share) for part in (early, late))
+            told[f"p{100 * share:.0f}"] = {
+                "early_mib": first, "late_mib": last, "growth": last / first - 1,
+            }  # fmt: skip
     return told
 
 

@@ -244,9 +244,8 @@ class Wheel:
 
         at = self.house.workshop
         seed = self.settings.seed + MEASURED
-        voice = OwnVoice(
-            at.base(), opening(at.tokenizer), at.home / ORIGIN, seed, self.house.progress
-        )
+        folder, progress = at.home / ORIGIN, self.house.progress
+        voice = OwnVoice(at.base(), opening(at.tokenizer), folder, seed, progress, OWN)
         return spoken(voice, OWN)
 
     def _parity(self, new: Release) -> float | None:

@@ -97,7 +97,7 @@ class Support:
     """What was found for one sentence of the answer.
 
     ``words``: share of its content words in the quote; ``facts``: all its numbers and names are
-    there; ``similarity``: cosine between sentence and quote.
+    there; ``similarity``: cosine between sentence and quote, 0 where the words were enough.
     """
 
     span: tuple[int, int]
@@ -148,10 +148,13 @@ def ground(
     passages = [searched(c.item, rank, language) for rank, c in enumerate(candidates)]
     quotes = [quote for passage in passages for quote in quotable(passage, language)]
     claims = claimed(answer, passages, language)
-    shortlists = [shortlist(claim, asked, quotes) for claim in claims]
-    vectors = encoded(encoder, claims, shortlists)
+    plain = [by_words_alone(claim, asked, quotes) for claim in claims]
+    open = [claim for claim, found in zip(claims, plain, strict=True) if found is None]
+    shortlists = {claim.span: shortlist(claim, asked, quotes) for claim in open}
+    vectors = encoded(encoder, open, [*shortlists.values()])
     supports = [
-        best(claim, found, asked, vectors) for claim, found in zip(claims, shortlists, strict=True)
+        found or best(claim, shortlists[claim.span], asked, vectors)
+        for claim, found in zip(claims, plain, strict=True)
     ]
     says_something = bool(claims and quotes)
     share = 0.5 ** doubt(question, answer, candidates, language) if says_something else 0.0
@@ -198,6 +201,22 @@ def parts(text: str, start: int, end: int) -> list[tuple[int, int]]:
     return [
         (start + words[i][0], start + words[min(i + LONGEST, len(words)) - 1][1]) for i in firsts
     ]
+
+
+def by_words_alone(claim: Claim, asked: set[str], quotes: Sequence[Quote]) -> Support | None:
+    """The support by the best of the quotes whose words are enough; None where none has them.
+
+    Most sentences of an answer are copied, wholly or nearly: for them no embedding is computed.
+    """
+    enough = [
+        quote
+        for quote in quotes
+        if claim.agrees(quote) and quote.covers(claim.words, asked) >= SUPPORTED
+    ]
+    if not enough:
+        return None
+    quote = max(enough, key=lambda each: by_words(claim, asked, each))
+    return Support(claim.span, quote, quote.covers(claim.words, asked), facts=True)
 
 
 def shortlist(claim: Claim, asked: set[str], quotes: Sequence[Quote]) -> list[Quote]:

@@ -41,12 +41,15 @@ class Diverse:
         for candidate in candidates:
             if len(taken) == k:
                 break
+            document = candidate.item.document or candidate.item.id
+            full = self._cap and places[document] >= self._cap
+            if full and len(waiting) >= k:
+                continue  # one place more than could be filled up
             shingles = shingled(candidate.item.text)
             if any(overlap(shingles, other) >= self._similarity for other in seen):
                 continue
             seen.append(shingles)
-            document = candidate.item.document or candidate.item.id
-            if self._cap and places[document] >= self._cap:
+            if full:
                 waiting.append(candidate)
                 continue
             places[document] += 1

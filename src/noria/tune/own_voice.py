@@ -73,7 +73,8 @@ class OwnVoice:
     """What a model has a user say, and how it answers, as often as it is asked for.
 
     Everything it wrote is kept below ``folder``, by what decides it, and never written again: the
-    same model and ``seed`` give the same. ``progress`` is told how many are there.
+    same model and ``seed`` give the same. ``progress`` is told how many are there, of the
+    ``expected`` or more that will be asked for.
     """
 
     def __init__(
@@ -83,8 +84,10 @@ class OwnVoice:
         folder: Path,
         seed: int = 0,
         progress: Progress = silent,
+        expected: int = FEWEST,
     ) -> None:
         self._llm, self._opening, self._seed, self._progress = llm, opening, seed, progress
+        self._expected = expected
         decides = (VERSION, llm.fingerprint, opening.before, opening.end, seed, ASKING, ANSWERING)
         self._path = folder / f"{digest(*map(repr, decides))}.json"
 
@@ -101,7 +104,7 @@ class OwnVoice:
             place += 1
             if response:
                 usable.append(prompt)
-                self._progress("rehearsing", len(usable), max(FEWEST, len(usable)))
+                self._progress("hearing the base", len(usable), max(self._expected, len(usable)))
                 yield Said((Message("user", prompt),), response)
             if place >= TRIED and len(usable) < USABLE * place:
                 raise ModelError(
