@@ -113,7 +113,7 @@ def test_too_few_questions_prove_nothing() -> None:
 
 def test_how_many_questions_would_tell_is_said_where_they_are_too_few() -> None:
     half = [n % 2 == 0 for n in range(100)]
-    other = [n % 20 in (1, 2, 3, 4, 6) or n % 20 > 9 and n % 2 == 0 for n in range(100)]
+    other = [n % 20 in (1, 2, 3, 4, 6) or (n % 20 > 9 and n % 2 == 0) for n in range(100)]
     found = verdict(records(half), records(other))
     assert "which 100 questions are too few to tell; some" in found.sentence
     worse = verdict(BETTER, LIVE)

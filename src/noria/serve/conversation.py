@@ -197,6 +197,8 @@ def alone(llm: LLM, wanted: Wanted, query: Query) -> Generator[str, None, Answer
 
 def latest(llm: LLM, messages: Chat, room: int) -> Chat:
     """The system's first message and the last turns, as many as ``room`` tokens take."""
+    if sum(at_most(m.content) + TURN_MARKS for m in messages) <= room:
+        return messages
     first = messages[:1] if messages[0].role == "system" else ()
     fitting(llm, messages[-1].content, room - TURN_MARKS)
     left = room - sum(llm.count(m.content) + TURN_MARKS for m in (*first, messages[-1]))
@@ -211,6 +213,8 @@ def latest(llm: LLM, messages: Chat, room: int) -> Chat:
 
 def fitting(llm: LLM, text: str, room: int) -> None:
     """Raise UsageError for a text that has no room in the model's window."""
+    if at_most(text) <= room:
+        return
     # no token has more characters than this, so what is far too long need not be counted
     tokens = llm.count(text) if len(text) < room * LONGEST_TOKEN else len(text) // LONGEST_TOKEN
     if tokens > room:
@@ -218,6 +222,14 @@ def fitting(llm: LLM, text: str, room: int) -> None:
             f"messages: the last one has {tokens} tokens or more, and there is room for {room}; "
             "shorten it"
         )
+
+
+def at_most(text: str) -> int:
+    """A number of tokens that a text cannot have more of: no token is shorter than a byte.
+
+    Counting them exactly takes the model's tokenizer some milliseconds.
+    """
+    return len(text.encode()) + 1  # some tokenizers put a space before the text
 
 
 def outcome_of(answer: Answer) -> str:
