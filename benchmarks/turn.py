@@ -170,7 +170,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--taste", choices=["short", "random"], default="short")
     parser.add_argument("--users", type=int, default=20_000)
     parser.add_argument("--asked", type=int, default=240, help="questions of the first crowd")
-    parser.add_argument("--held-out", type=int, default=150, help="questions of the gate")
+    parser.add_argument("--held-out", type=int, default=300, help="questions of the gate")
 
 
 def settings(given: argparse.Namespace) -> Settings:

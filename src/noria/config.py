@@ -163,7 +163,7 @@ class TurnSettings:
     more: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     voices: float = 1.0
-    epochs: float = 1.0
+    epochs: float = 3.0
     rank: int = 16
     replay: float = 0.2
     general: str = ""
@@ -456,7 +456,7 @@ TEMPLATE = f"""\
 # more = []                        # files of examples to mix in
 # groups = []                      # whose passages may be learnt; []: public ones only
 # voices = 1                       # persons who must hold the same
-# epochs = 1
+# epochs = 3
 # rank = 16
 # replay = 0.2                     # share of general lessons, against forgetting
 # general = ""                     # folder that forgetting is measured with; empty: own voice
