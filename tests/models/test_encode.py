@@ -260,3 +260,15 @@ def test_idle_threads_can_be_ended(encoder: SentenceEncoder) -> None:
     assert not threads()
     dismiss()
     assert np.array_equal(encoder.encode_queries(WORDS), before)
+
+
+def test_each_batch_has_one_thread_of_torch_whatever_others_have() -> None:
+    """torch gave threads that had not asked yet the number that was set last."""
+    import torch
+
+    from noria.models.bert import started
+
+    pool = started("test")
+    torch.set_num_threads(torch.get_num_threads())
+    assert pool.submit(torch.get_num_threads).result() == 1
+    pool.shutdown()

@@ -1,5 +1,6 @@
 """``noria serve``: the HTTP service, until it is told to end."""
 
+import gc
 import logging
 import signal
 import sys
@@ -96,6 +97,8 @@ def listen(
     complain(f"serving {live} at http://{address}:{port}; Ctrl-C ends it")
     # uvicorn drains, and then lets the signal end the process: that is no failure
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    gc.collect()
+    gc.freeze()  # what is loaded stays: looking through all of it again stops every request
     lookout = Lookout(at.rollouts, journal, learnt_by(at.registry))
     with closing(Overseer(at.rollouts, journal, service.now)), closing(Watch(lookout, service)):
         uvicorn.run(

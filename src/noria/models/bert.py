@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from noria.errors import ModelError
 from noria.models.folder import kinds, modules, pooling_of, read
+from noria.models.openmp import let_threads_go
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,6 +98,7 @@ class Bert:
             self._opening = pair(weights, "embeddings.LayerNorm")
             count = int(config["num_hidden_layers"])
             self._layers = [layer(weights, f"encoder.layer.{i}") for i in range(count)]
+            let_threads_go()  # from here on each batch has one
         except (KeyError, OSError, ValueError, RuntimeError) as error:
             raise ModelError(
                 f"{path / WEIGHTS}: not the weights that config.json tells of ({error}); "
@@ -218,9 +220,12 @@ def started(purpose: str) -> ThreadPoolExecutor:
     import torch
 
     cores = torch.get_num_threads()
-    pool = ThreadPoolExecutor(
-        cores, f"noria-{purpose}", initializer=torch.set_num_threads, initargs=(1,)
-    )
+
+    def alone() -> None:
+        torch.set_num_threads(1)
+        torch.get_num_threads()  # a thread that never asked would take what is set last after all
+
+    pool = ThreadPoolExecutor(cores, f"noria-{purpose}", initializer=alone)
     together = Barrier(cores)
     list(pool.map(lambda _: together.wait(), range(cores)))
     torch.set_num_threads(cores)

@@ -24,6 +24,7 @@ from noria.models.cache import digest_of
 from noria.models.gguf import gguf_at
 from noria.models.heap import give_back
 from noria.models.llama_server import ask, connected, cores, messages, options, started
+from noria.models.openmp import let_threads_go
 from noria.models.side import side_by_side
 from noria.types import Completion, Prompt, Sampling
 
@@ -134,6 +135,7 @@ class LlamaCpp:
 
         # A thread of its own, for a call into llama.cpp would keep Ctrl-C waiting.
         writer = threading.Thread(target=write, daemon=True)
+        let_threads_go()
         writer.start()
         try:
             while True:
@@ -159,6 +161,7 @@ class LlamaCpp:
         Those that begin alike are written one after the other, for the common beginning is read
         once. Ctrl-C stops at the next token; a prompt that is being read is read to its end.
         """
+        let_threads_go()
         if self._side_by_side == 1 or len(prompts) < 2:
             slots, write = 1, self._write_alone
         else:
