@@ -51,6 +51,8 @@ class Dense:
 
     Its products are 1.1 to 1.3 times as fast as MKL's on AMD's processors, and 2.3 times on those
     with AVX-512, for which MKL uses only half of it there. PyTorch's own compiler calls it so.
+    For every new number of rows oneDNN writes machine code, which takes milliseconds and is kept
+    (0.6 MB each), so that rows are filled up to one of a few numbers.
     """
 
     def __init__(self, weight: "Tensor", bias: "Tensor") -> None:
@@ -67,10 +69,22 @@ class Dense:
 
         if self._packed is None:
             return torch.nn.functional.linear(x, self._weight, self._bias)
+        rows = len(x)
+        x = torch.nn.functional.pad(x, (0, 0, 0, filled(rows) - rows))
         found: Tensor = torch.ops.mkldnn._linear_pointwise(
             x, self._packed, self._bias, "none", [], ""
         )
-        return found
+        return found[:rows]
+
+
+def filled(rows: int) -> int:
+    """The next number of rows that there is code for: four from each power of two to the next.
+
+    >>> filled(3), filled(17), filled(130), filled(1000)
+    (16, 32, 160, 1024)
+    """
+    step = max(16, (1 << (rows - 1).bit_length()) >> 3)
+    return -(-rows // step) * step
 
 
 class Bert:
