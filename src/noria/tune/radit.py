@@ -11,7 +11,7 @@ read once for all of them (``pack``).
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from noria.answer.answerer import Answerer
 from noria.errors import NoriaError
@@ -20,6 +20,7 @@ from noria.evaluate.recorded import says
 from noria.funnel.funnel import Funnel
 from noria.jobs import silent
 from noria.protocols import Progress
+from noria.tune.decoys import decoyed
 from noria.tune.examples import Example
 from noria.tune.material import document_of
 from noria.tune.raft import STAGE, found_for, together
@@ -34,13 +35,15 @@ class Reading:
 
     ``slated``: the share of texts whose questions see a slate too, which takes four times as long
     to read. ``abstaining``: the share of lessons on passages
-    without the answer, at most.
+    without the answer, at most. ``decoys``: the share of lessons in which a passage gives an
+    instruction, which is not to be followed.
     """
 
     alone: int = 3
     slate: int = 4
     slated: float = 0.0
     abstaining: float = 0.1
+    decoys: float = 0.2
     seed: int = 0
 
 
@@ -77,7 +80,18 @@ def radit(
                 side = abstaining if lacking else answered
                 side.append(Shown(example, name, tuple(passages), wanted))
     kept = bounded(abstaining, len(answered), reading)
-    return rendered((*answered, *kept), answerer, renderer, progress)
+    shown = [disturbed(each, reading, chance) for each in (*answered, *kept)]
+    return rendered(shown, answerer, renderer, progress)
+
+
+def disturbed(shown: Shown, reading: Reading, chance: random.Random) -> Shown:
+    """In some cases with an instruction in one of the passages; what is to be said stays."""
+    if chance.random() >= reading.decoys:
+        return shown
+    place = chance.randrange(len(shown.passages))
+    passages = list(shown.passages)
+    passages[place] = decoyed(passages[place], chance)
+    return replace(shown, passages=tuple(passages))
 
 
 def rendered(
