@@ -200,6 +200,18 @@ def test_radit_on_labels_leaves_the_retriever_and_says_so(desk: Path) -> None:
     assert made["encoder"] is None
 
 
+def test_radit_keeps_its_generator_where_no_passage_has_the_answers(desk: Path) -> None:
+    builders(desk / "builders.jsonl")
+    told = (desk / "builders.jsonl").read_text().splitlines()
+    lines = [json.loads(line) | {"answers": ["some mason"]} for line in told]
+    (desk / "builders.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
+    done = run("tune", "radit", "builders.jsonl", "--share", "0.3")
+    assert "the retriever stays as it is: no question finds a passage" in done.stderr
+    made = said("tune", "radit", "builders.jsonl", "--share", "0.3")
+    assert made["encoder"] is None
+    assert made["adapter"]
+
+
 def test_a_run_whose_registry_is_gone_is_made_again(desk: Path) -> None:
     first = said("tune", "sft", "train.jsonl", "--examples", "8")
     for file in (desk / ".noria").glob("state.db*"):

@@ -38,6 +38,10 @@ CONSULTED = 200  # questions that the generator is asked at most: it reads READ 
 RECIPES = {"contrast": QueryRecipe(), "likelihoods": QueryRecipe(direction="reverse")}
 
 
+class NothingToTeachError(UsageError):
+    """No question is known to be answered by a passage that it finds."""
+
+
 @dataclass(frozen=True)
 class Met:
     """Passages that some question met, each a row, and where each question met which.
@@ -70,14 +74,14 @@ def taught(
 
     ``trained``: what training made of the generator, an adapter or all weights; without it, the
     generator teaches as it was. The encoder's best epoch is chosen by how high the held-out
-    questions find their passage; none may be better than before. Raises UsageError where no
-    question has a passage to find.
+    questions find their passage; none may be better than before. Raises NothingToTeachError where
+    no question has a passage to find.
     """
     train, held_out = (searching(some, teacher) for some in (material.train, material.held_out))
     if teacher == "likelihoods":
         train = sampled(train, CONSULTED, seed)
     if not train or not held_out:
-        raise UsageError(
+        raise NothingToTeachError(
             f"{len(train)} questions to learn from and {len(held_out)} held out are answered from "
             "passages; the retriever needs some of each"
         )
@@ -89,7 +93,7 @@ def taught(
     )
     exam = Exam(marked(met, apart), met.vectors)
     if not asked or not exam.asked:
-        raise UsageError(
+        raise NothingToTeachError(
             "no question finds a passage that is known to hold its answer; name documents, or give "
             "a context (docs/training-data.md)"
         )

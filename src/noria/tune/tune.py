@@ -31,7 +31,7 @@ from noria.tune.pace import Pace, measured, prior, probe
 from noria.tune.pack import pack
 from noria.tune.proof import proven
 from noria.tune.shape import shaped
-from noria.tune.teaching import Teacher, taught
+from noria.tune.teaching import NothingToTeachError, Teacher, taught
 from noria.tune.train import looking, planned, train
 from noria.tune.weights import Movable
 from noria.tune.workshop import Workshop
@@ -106,8 +106,7 @@ class Running:
             metrics["held_out_loss_before"] = curve.looks[0].loss
             metrics["held_out_loss"] = curve.best.loss
             metrics["parity_max_kl"] = parity.max_kl
-        if self.prepared.teacher:
-            told = self.retriever(self.prepared.teacher)
+        if self.prepared.teacher and (told := self.retriever(self.prepared.teacher)):
             first, best = told.sights[0], told.sights[told.best]
             metrics |= {"recall@5_before": first.recall, "recall@5": best.recall}
             metrics |= {"mrr_before": first.mrr, "mrr": best.mrr}
@@ -143,8 +142,21 @@ class Running:
         movable = self.order.movable
         return proven(self.folder / part_of(movable), movable, self.at, some, self.progress)
 
-    def retriever(self, teacher: Teacher) -> Taught:
-        """Teach the query encoder, and write it into ``folder``; the trained generator teaches."""
+    def retriever(self, teacher: Teacher) -> Taught | None:
+        """Teach the query encoder, and write it into ``folder``; the trained generator teaches.
+
+        Where there is nothing to teach it, a generator that was trained is not lost for that.
+        """
+        try:
+            return self.lesson(teacher)
+        except NothingToTeachError as error:
+            if self.order.objective not in GENERATOR:
+                raise
+            self.say(f"the retriever stays as it is: {error}")
+            return None
+
+    def lesson(self, teacher: Teacher) -> Taught:
+        """The query encoder as its teacher would have it."""
         seed, folder = self.order.recipe.seed, self.folder / QUERIES
         trained = self.folder / part_of(self.order.movable) if teacher == "likelihoods" else None
         return taught(
