@@ -95,7 +95,7 @@ def test_a_model_that_is_not_here_is_named_with_those_that_are(serving: Serving)
     assert response.status_code == 404
     error = response.json()["error"]
     assert error["code"] == "model_not_found"
-    assert "there are: noria, base, r1" in error["message"]
+    assert "there are: noria, base, live, r1" in error["message"]
 
 
 @pytest.mark.parametrize(
@@ -213,3 +213,21 @@ def test_every_response_names_its_request(serving: Serving) -> None:
     response = asyncio.run(run())
     assert response.headers["x-request-id"] == "mine-1"
     assert response.json()["data"][0]["id"] == "noria"
+
+
+def test_every_model_that_is_listed_answers(serving: Serving) -> None:
+    at = serving(from_the_passage)
+
+    async def run() -> list[tuple[str, int]]:
+        async with at.client() as client:
+            listed = (await client.get("/v1/models")).json()["data"]
+            found = []
+            for each in listed:
+                body = asked(model=each["id"])
+                response = await client.post("/v1/chat/completions", json=body)
+                found.append((each["id"], response.status_code))
+            return found
+
+    found = dict(asyncio.run(run()))
+    assert {"noria", "base", "live", "r1"} <= found.keys()
+    assert set(found.values()) == {200}

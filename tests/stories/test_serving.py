@@ -219,3 +219,10 @@ def test_an_open_port_needs_a_key(desk: Path) -> None:
     assert os.fsencode(key["key"]) not in (desk / ".noria" / "state.db").read_bytes()
     (row,) = said("keys", "list")["keys"]
     assert (row["tenant"], row["groups"]) == ("acme", ["hr"])
+
+
+def test_a_port_that_is_taken_is_told_before_anything_is_loaded(desk: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        with pytest.raises(UsageError, match=f"port {port}: .*choose another with --port"):
+            CliRunner().invoke(app, ["serve", "--port", port], catch_exceptions=False)

@@ -3,6 +3,7 @@
 import gc
 import logging
 import signal
+import socket
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
@@ -57,10 +58,22 @@ def serve(
                 f"{address} can be reached from other machines, and there are no keys: anybody "
                 "could ask; make one with: noria keys add TENANT"
             )
+        free(address, chosen)
         told = traces(settings.traces)  # before models are loaded: its packages may be missing
         yard = ReleaseYard(at)
         standing = Standing(at.rollouts, yard, begun(yard, at.rollouts, datetime.now(UTC)))
     listen(at, standing, address, chosen, told)
+
+
+def free(address: str, port: int) -> None:
+    """Raise UsageError where nobody can listen, before models are loaded for nothing."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        socket.create_server((address, port), family=family).close()
+    except OSError as error:
+        raise UsageError(
+            f"{address}, port {port}: {error.strerror}; choose another with --port or --host"
+        ) from None
 
 
 def listen(

@@ -10,7 +10,7 @@ from noria.types import Rollout, Trial
 
 ROUTED = "noria"  # the model's name that lets Noria choose
 BASE = "base"
-NAMED = 3  # releases that an error names
+NAMED = 8  # of what is served, that an error names
 
 
 class UnknownModelError(UsageError):
@@ -54,7 +54,7 @@ def drawn(model: str, unit: str, rollout: Rollout, loaded: Container[str]) -> Dr
         return Drawn(release, meant, trial.experiment, unit)
     release = named(model, rollout)
     if release not in loaded:
-        known = ", ".join([ROUTED, BASE, *rollout.releases[:NAMED]])
+        known = ", ".join(names(rollout)[:NAMED])
         raise UnknownModelError(f"no model {model[:80]!r} is served here; there are: {known}")
     return Drawn(release, release)
 
@@ -79,6 +79,16 @@ def named(model: str, rollout: Rollout) -> str:
     tried = trial.releases[0] if trial and trial.kind != "shadow" else ""
     aliases = {"live": rollout.live, "previous": rollout.previous or "", "canary": tried}
     return aliases.get(model, model)
+
+
+def names(rollout: Rollout) -> tuple[str, ...]:
+    """All that can be asked for: aliases of what is there, and releases.
+
+    >>> names(Rollout("r2", "r1"))
+    ('noria', 'base', 'live', 'previous', 'r2', 'r1')
+    """
+    aliases = [each for each in ("live", "previous", "canary") if named(each, rollout)]
+    return (ROUTED, BASE, *aliases, *rollout.releases)
 
 
 def unit_of(tenant: str, user: str) -> str:

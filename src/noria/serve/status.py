@@ -6,11 +6,9 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 
 from noria.serve.entry import Asks
-from noria.serve.route import BASE, ROUTED
+from noria.serve.route import names
 from noria.serve.service import Service
 from noria.store import rollouts
-
-ALIASES = (ROUTED, "live", "canary", "previous", BASE)
 
 
 def routes(service: Service) -> APIRouter:
@@ -19,12 +17,12 @@ def routes(service: Service) -> APIRouter:
 
     @router.get("/v1/models")
     async def models(caller: Asks) -> dict[str, Any]:
-        ids = (*ALIASES, *service.standing.rollout.releases)
         since = int(service.now().timestamp())
         return {
             "object": "list",
             "data": [
-                {"id": id, "object": "model", "created": since, "owned_by": "noria"} for id in ids
+                {"id": id, "object": "model", "created": since, "owned_by": "noria"}
+                for id in names(service.standing.rollout)
             ],
         }
 

@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import httpx
 
+from noria.errors import NoriaError
 from noria.evaluate.questions import Question, read
 
 Taste = Literal["short", "random"]
@@ -47,7 +48,10 @@ class Crowd:
         body = {"model": "noria", "user": name, "messages": [
             {"role": "user", "content": question.text},
         ]}  # fmt: skip
-        told = (await self.post("/v1/chat/completions", body)).json()
+        response = await self.post("/v1/chat/completions", body)
+        if response.status_code == 504:  # a busy machine: whoever asked has gone
+            return "none", "not answered in time"
+        told = response.raise_for_status().json()
         release = str(told["noria"]["release"])
         if chance.random() >= JUDGE:
             return release, "silent"
@@ -67,14 +71,15 @@ class Crowd:
 
     async def judge(self, told: Any, user: str, **what: Any) -> None:
         """Tell what a user thinks of an answer."""
-        await self.post("/v1/feedback", {"answer": told["id"], "user": user, **what})
+        body = {"answer": told["id"], "user": user, **what}
+        (await self.post("/v1/feedback", body)).raise_for_status()
 
     async def post(self, path: str, body: dict[str, Any]) -> httpx.Response:
         """Post, and come back when the service says so."""
         for _ in range(20):
             response = await self.client.post(path, json=body)
             if response.status_code not in (429, 503):
-                return response.raise_for_status()
+                return response
             await asyncio.sleep(float(response.headers.get("retry-after", 1)))
         raise SystemExit(f"{path}: the service stayed busy")
 
@@ -115,7 +120,10 @@ def main() -> None:
     parser.add_argument("--together", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    found = asyncio.run(came(given))
+    try:
+        found = asyncio.run(came(given))
+    except NoriaError as error:  # the questions
+        raise SystemExit(str(error)) from None
     told = {release: dict(thoughts) for release, thoughts in sorted(found.items())}
     sys.stdout.write(json.dumps(told, indent=1) + "\n")
 
