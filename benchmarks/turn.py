@@ -235,7 +235,7 @@ async def come(
     overseer: bool,
 ) -> dict[str, Counter[str]]:
     """Let a crowd come to a service, over which the overseer looks every ``LOOK`` users."""
-    memory = Notebook(given.home / "turn-answers.jsonl")
+    memory = Notebook(given.home / f"turn-answers-{given.taste}.jsonl")
     rows = house.rollouts
     first = rows.now()
     assert first is not None
