@@ -206,7 +206,7 @@ def parts(text: str, start: int, end: int) -> list[tuple[int, int]]:
 def by_words_alone(claim: Claim, asked: set[str], quotes: Sequence[Quote]) -> Support | None:
     """The support by the best of the quotes whose words are enough; None where none has them.
 
-    Most sentences of an answer are copied, wholly or nearly: for them no embedding is computed.
+    For sentences that are copied, wholly or nearly, no embedding is computed.
     """
     enough = [
         quote

@@ -58,21 +58,21 @@ class Dense:
     def __init__(self, weight: "Tensor", bias: "Tensor") -> None:
         import torch
 
+        self._packed: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         self._weight, self._bias = weight, bias
-        self._packed = None
-        if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
-            self._packed = torch.ops.mkldnn._reorder_linear_weight(weight)
+        if self._packed:
+            self._weight = torch.ops.mkldnn._reorder_linear_weight(weight)
 
     def __call__(self, x: "Tensor") -> "Tensor":
         """The product with each row."""
         import torch
 
-        if self._packed is None:
+        if not self._packed:
             return torch.nn.functional.linear(x, self._weight, self._bias)
         rows = len(x)
         x = torch.nn.functional.pad(x, (0, 0, 0, filled(rows) - rows))
         found: Tensor = torch.ops.mkldnn._linear_pointwise(
-            x, self._packed, self._bias, "none", [], ""
+            x, self._weight, self._bias, "none", [], ""
         )
         return found[:rows]
 

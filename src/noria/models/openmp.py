@@ -16,7 +16,7 @@ SOFT = 1  # omp_pause_soft in omp.h: what the threads remember is kept
 def let_threads_go() -> None:
     """End the threads that work for the calling one; its next parallel work makes new ones.
 
-    OpenMP 5.0, section 3.2.44, ``omp_pause_resource_all``.
+    OpenMP 5.0's ``omp_pause_resource_all``.
     """
     library = libgomp()
     if library is not None:

@@ -229,7 +229,9 @@ def at_most(text: str) -> int:
 
     Counting them exactly takes the model's tokenizer some milliseconds.
     """
-    return len(text.encode()) + 1  # some tokenizers put a space before the text
+    return (
+        len(text.encode("utf-8", "surrogatepass")) + 1
+    )  # some tokenizers put a space before the text
 
 
 def outcome_of(answer: Answer) -> str:

@@ -1,7 +1,7 @@
 """Instructions that stand in passages, so that a model learns to answer in spite of them.
 
 Training on passages with an instruction in them, and the answer that the passage has, makes models
-obey such instructions less often: StruQ (Chen, Piet, Sitawarin and Wagner, 2025, section 4.3). The
+obey such instructions less often: StruQ (Chen, Piet, Sitawarin and Wagner, 2025). The
 words are invented anew for each passage. What the gate attacks with (``loop/probes.toml``) is
 worded otherwise, and never trained on.
 """
