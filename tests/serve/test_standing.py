@@ -104,26 +104,29 @@ def test_no_answer_fails_and_none_is_another_releases_while_they_change(serving:
             names.append(names.pop(0))
             time.sleep(0.1)
 
-    async def load() -> list[Any]:
+    async def load() -> list[dict[str, Any]]:
+        """Asks until several releases have answered: how fast this machine is decides nothing."""
+        found: list[dict[str, Any]] = []
+        ends = time.monotonic() + 20
         async with at.client() as client:
-            found = []
-            for _ in range(30):
-                found += await asyncio.gather(
+            while len({told["noria"]["release"] for told in found}) < 3:
+                assert time.monotonic() < ends, "the promotions never reached the answers"
+                responses = await asyncio.gather(
                     *(client.post("/v1/chat/completions", json=asked()) for _ in range(4))
                 )
-            return found
+                assert {each.status_code for each in responses} == {200}
+                found += [each.json() for each in responses]
+        return found
 
     swinging = threading.Thread(target=swing)
     swinging.start()
     try:
-        responses = asyncio.run(load())
+        answers = asyncio.run(load())
     finally:
         stop.set()
         swinging.join()
-    assert {each.status_code for each in responses} == {200}
-    for told in (each.json() for each in responses):
+    for told in answers:
         assert told["choices"][0]["message"]["content"].endswith(f"{told['noria']['release']}.")
-    assert len({each.json()["noria"]["release"] for each in responses}) > 1
 
 
 def test_who_leaves_is_no_error_of_the_release(serving: Serving) -> None:
