@@ -23,7 +23,7 @@ from noria.wheel import Wheel
 from tiny_encoder import tiny_encoder
 from tiny_llama import TURNS, gguf_file, hugging_face
 
-NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
 NAMES = "Ada Ben Cleo Dan Eva Finn Gil Hal Ida Jon Kim Leo".split()  # noqa: SIM905
 THINGS = "well mill road barn dam forge gate inn jetty kiln loft moat".split()  # noqa: SIM905
 
@@ -136,6 +136,8 @@ def test_a_turn_is_taken_once_and_the_gate_says_why(desk: Path) -> None:
     assert checks["leaks"]["measured"] == 0
     assert first["end"] == ("opened" if verdict["passed"] else "refused")
     assert Path(verdict["report"], "report.html").exists()
+    seen = said("status")["turn"]
+    assert (seen["state"], seen["sentence"]) == (first["end"], first["sentence"])
     assert said("releases", "show", first["release"])["objective"] == "serve"
 
     second = said("turn")
@@ -163,6 +165,13 @@ def test_what_passed_is_tried_on_the_ramp_of_the_settings(desk: Path) -> None:
     ramp = ramp_of(state.trial, other)
     assert (ramp.gain, ramp.least, ramp.shares) == (True, 200, (0.5,))
     assert house.rollouts.history(1)[0].reason["turn"] == "t-1"
+    told = CliRunner().invoke(app, ["releases", "history"]).stdout.splitlines()
+    assert told[0].endswith(f"canary     {other}  by a turn, t-1")
+    assert told[-1].endswith("by the settings")
+    assert (
+        "nobody asked in the last 0.01 hours"
+        in CliRunner().invoke(app, ["status", "--hours", "0.01"]).stdout
+    )
     house.close()
 
 

@@ -181,8 +181,26 @@ def history(
         }
         for change in changes
     ]
-    lines = [f"{c.at:%Y-%m-%d %H:%M}  {c.action:9}  {c.release}" for c in changes]
+    lines = [
+        f"{c.at:%Y-%m-%d %H:%M}  {c.action:9}  {c.release}  {why(c.reason)}".rstrip()
+        for c in changes
+    ]
     show({"changes": rows}, json, "\n".join(lines) or "nothing was promoted yet")
+
+
+def why(reason: "Mapping[str, Any]") -> str:
+    """Who did it, and why.
+
+    >>> why({"by": "the statistics", "sentence": "r2 is better"})
+    'by the statistics: r2 is better'
+    >>> why({"by": "a turn", "turn": "t-1", "verdict": {"sentence": "passed, with a gain: task"}})
+    'by a turn, t-1: passed, with a gain: task'
+    >>> why({"by": "hand", "share": 0.1})
+    'by hand'
+    """
+    who = ", ".join(str(reason[name]) for name in ("by", "turn") if name in reason)
+    sentence = reason.get("sentence") or reason.get("verdict", {}).get("sentence")
+    return f"by {who}" + (f": {sentence}" if sentence else "")
 
 
 def planned(

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from noria.loop.drift import Drift
     from noria.loop.lately import Lately
+    from noria.store.jobs import Job
     from noria.store.rollouts import Change
     from noria.types import Trial
 
@@ -34,16 +35,18 @@ def status(
     home: Home = None,
     debug: Debug = False,
 ) -> None:
-    """What is live, tried and decided, how it did lately, and whether it drifts."""
+    """What is live, tried, decided and learnt, how it did lately, and whether it drifts."""
     from noria.loop.lately import lately
     from noria.loop.lookout import Lookout, learnt_by
+    from noria.loop.turn import TURN
+    from noria.store.jobs import Jobs
     from noria.store.journal import ANSWER, SHADOW, Journal
     from noria.store.rollouts import as_json
 
     with progress() as tell:
         at = house(config, home, tell)
         state, notes = at.rollouts.now(), at.rollouts.history()
-        trial = state.trial if state else None
+        trial, turn = state.trial if state else None, Jobs(at.engine).last(TURN)
         since = datetime.now(UTC) - timedelta(hours=hours)
         with closing(Journal(at.engine)) as journal:
             found = lately(
@@ -56,6 +59,9 @@ def status(
     told = {
         "rollout": as_json(state) if state else None,
         "decided": dict(notes[0].reason) if notes else None,
+        "turn": turn
+        and {"id": turn.id, "at": turn.at.isoformat(), "state": turn.state}
+        | {"done": sorted(turn.record), "sentence": turn.record.get("sentence")},
         "lately": [asdict(each) for each in found],
         "drift": {each.what: each.as_json() for each in drifts},
     }
@@ -64,13 +70,9 @@ def status(
         *([f"previous  {state.previous}"] if state and state.previous else []),
         *(tried(trial) if trial else ()),
         *decided(notes, trial),
+        *([f"turn      {learnt(turn)}"] if turn else []),
         "",
-        f"{'release':18} {'answers':>8} {'abstained':>10} {'grounded':>9} {'seconds':>8}  thumbs",
-        *(
-            f"{each.release:18} {each.answers:8} {each.abstained:10.0%} {each.grounded:9.2f} "
-            f"{each.seconds:8.2f}  {in_shadow(each) if each.shadow else f'+{each.up} -{each.down}'}"
-            for each in found
-        ),
+        *(table(found) if found else [f"nobody asked in the last {hours:g} hours"]),
         *(["", "drift of what is live"] if drifts else []),
         *(f"{each.what:9} {each.sentence}" for each in drifts),
     ]
@@ -97,6 +99,36 @@ def decided(notes: "Sequence[Change]", trial: "Trial | None") -> list[str]:
         f"decided   {whose}{note.reason['sentence']}"
         for whose, note in last
         if "sentence" in note.reason
+    ]
+
+
+def learnt(turn: "Job") -> str:
+    """How the last turn went, or how far it has come.
+
+    >>> from noria.store.jobs import Job
+    >>> at = datetime(2026, 1, 1, 3, 15)
+    >>> learnt(Job("t-1", "turn", at, at, "running", "tuned", {"dataset": "d", "tuned": "r"}))
+    't-1, begun 2026-01-01 03:15, is not at its end; it has: dataset, tuned'
+    >>> learnt(Job("t-1", "turn", at, at, "refused", "verdict", {"sentence": "FAILED: task"}))
+    't-1, begun 2026-01-01 03:15, refused: FAILED: task'
+    """
+    from noria.store.jobs import RUNNING
+
+    begun = f"{turn.id}, begun {turn.at:%Y-%m-%d %H:%M}"
+    if turn.state == RUNNING:
+        return f"{begun}, is not at its end; it has: {', '.join(turn.record) or 'nothing yet'}"
+    return f"{begun}, {turn.state}: {turn.record['sentence']}"
+
+
+def table(found: "Sequence[Lately]") -> list[str]:
+    """How releases did, a line each."""
+    return [
+        f"{'release':18} {'answers':>8} {'abstained':>10} {'grounded':>9} {'seconds':>8}  thumbs",
+        *(
+            f"{each.release:18} {each.answers:8} {each.abstained:10.0%} {each.grounded:9.2f} "
+            f"{each.seconds:8.2f}  {in_shadow(each) if each.shadow else f'+{each.up} -{each.down}'}"
+            for each in found
+        ),
     ]
 
 
