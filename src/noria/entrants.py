@@ -21,10 +21,11 @@ from noria.evaluate.retrieval import Asked
 from noria.funnel.funnel import Funnel
 from noria.models import reader
 from noria.models.openai import key_variable
-from noria.models.sources import digest_of, fetch, is_endpoint, parse
+from noria.models.sources import digest_of, is_endpoint
 from noria.store.releases import from_json
 from noria.store.versions import MOVED, Version, newest, version
 from noria.types import Document, Sampling
+from noria.writers import scorable
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Entrants:
         scored = any(question.task == "choice" for question in questions)
         sources = {arm.generator or house.settings.models.generator for arm in arms}
         for source in sources if scored else ():
-            house.scorable(source)
+            scorable(source)
         keys = sorted({self._key(arm) for arm in arms})
         writers = {key: self._writer(*key, versions, scored) for key in keys}
         return [
@@ -172,20 +173,16 @@ class Entrants:
         house = self.house
         own = house.settings.models.generator
         wanted = source or own
-        house.scorable(wanted)
+        scorable(wanted)
         tuned = self.version_of(release)
-        if wanted == own:
-            base = house.parts["base"]
-        else:
-            pins = house.settings.models.sha256
-            base = digest_of(fetch(parse(wanted), pins=pins, progress=house.progress))
+        base = house.parts["base"] if wanted == own else digest_of(house.writers.weights(wanted))
         moved = tuned.release.stored & MOVED if tuned else ()
         if tuned is None or not moved:  # tuned was the retriever alone
-            return Speaker(base, lambda: house.scorer_of(wanted))
-        house.stands_on(wanted, tuned)
+            return Speaker(base, lambda: house.writers.scorer(wanted))
+        house.writers.fits(wanted, tuned)
         (part,) = moved
         return Speaker(
-            f"{base} {tuned.release.parts[part]}", lambda: house.scorer_of(wanted, tuned)
+            f"{base} {tuned.release.parts[part]}", lambda: house.writers.scorer(wanted, tuned)
         )
 
     @cached_property
@@ -229,9 +226,9 @@ class Entrants:
         """
         house, tuned = self.house, versions[release]
         as_set = source == house.settings.models.generator and tuned is None
-        llm = house.llm if as_set else house.llm_of(source, tuned)
+        llm = house.llm if as_set else house.writers.one(source, tuned)
         writer = Remembering(llm, self._memory)
         if not scored:
             return writer, None
-        scorer = partial(house.scorer_of, source, tuned)  # made when it is first needed
+        scorer = partial(house.writers.scorer, source, tuned)  # made when it is first needed
         return writer, RememberingScorer(scorer, llm.fingerprint, self._memory)

@@ -96,7 +96,7 @@ class ReleaseYard:
             for source, ids in by_source.items():
                 first = houses[ids[0]]
                 versions = [houses[id].version for id in ids]
-                base, writers, close = first.writers_of(source, versions)
+                base, writers, close = first.writers.several(source, versions)
                 bases.append(base)
                 closers.append(close)
                 for id, llm in zip(ids, writers, strict=True):

@@ -193,7 +193,8 @@ def test_init_writes_settings_that_load(desk: Path, run: Any) -> None:
 def test_the_template_names_every_setting_with_its_default(desk: Path) -> None:
     import tomllib
 
-    from noria.config import TEMPLATE, Settings, parse
+    from noria.cli.template import TEMPLATE
+    from noria.config import Settings, parse
 
     lines = []
     for line in TEMPLATE.splitlines():

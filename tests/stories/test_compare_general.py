@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from noria import build, cli
+from noria.config import Settings
 from noria.models.fake import FakeScorer
 from noria.store.artifacts import Artifacts
 from noria.store.database import url_in
@@ -17,6 +18,7 @@ from noria.store.registry import Registry
 from noria.store.releases import made
 from noria.store.versions import Version
 from noria.types import Likelihood, Release
+from noria.writers import Writers
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 WORDS = ("wheel", "river", "field", "grain", "stone", "bucket", "axle", "rope", "mill", "spring")
@@ -81,15 +83,14 @@ def loaded(release: Release, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The releases whose scorers were loaded, in their order; empty for the base."""
     found: list[str] = []
 
-    def scorer_of(self: Any, source: str, version: Version | None = None) -> FakeScorer:
+    def scorer(self: Any, source: str, version: Version | None = None) -> FakeScorer:
         found.append(version.id if version else "")
         return Tuned() if version else FakeScorer()
 
-    house = build.House
-    monkeypatch.setattr(house, "parts", {"base": "b", "template": "t"})
-    monkeypatch.setattr(house, "scorer_of", scorer_of)
-    monkeypatch.setattr(house, "stands_on", lambda self, source, version: None)
-    monkeypatch.setattr(house, "_tuned", lambda self, source, version: self.llm)
+    monkeypatch.setattr(build.House, "parts", {"base": "b", "template": "t"})
+    monkeypatch.setattr(Writers, "scorer", scorer)
+    monkeypatch.setattr(Writers, "fits", lambda self, source, version: None)
+    monkeypatch.setattr(Writers, "_tuned", lambda *of: build.House(Settings()).llm)
     return found
 
 

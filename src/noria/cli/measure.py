@@ -91,7 +91,7 @@ def evaluate_general(
         planned = plan(data or general_data(), out or new, per_set, against)
         generator = at.settings.models.generator
         tuned = version(at.registry, release) if release else None
-        scorer = at.scorer_of(generator, tuned) if tuned else at.scorer
+        scorer = at.writers.scorer(generator, tuned) if tuned else at.scorer
         about = {"model": scorer.fingerprint, "generator": generator}
         about |= {"release": tuned.id} if tuned else {}
         result = evaluate(planned, scorer, monotonic, max_seconds, about, tell)

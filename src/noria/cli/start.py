@@ -24,7 +24,7 @@ def init(
     debug: Debug = False,
 ) -> None:
     """Write a commented noria.toml."""
-    from noria.config import write_template
+    from noria.cli.template import write
 
-    path = write_template(directory)
+    path = write(directory)
     show({"path": str(path)}, json, f"wrote {path}; next: noria ingest PATH")
