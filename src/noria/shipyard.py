@@ -51,7 +51,10 @@ class ReleaseYard:
             if SETTINGS in found.stored:
                 return found
             return self._frozen(found.id, version(self.house.registry, found.id), now)
-        (arm,) = chosen([wanted], self.house.settings.arms)
+        try:
+            (arm,) = chosen([wanted], self.house.settings.arms)
+        except UsageError as error:
+            raise UsageError(f"{error}; or a release: noria releases list") from None
         if arm.examples or arm.passages != "retrieved" or arm.generator:
             raise UsageError(
                 f"arm {arm.name!r} cannot be served: only arms that answer from what is retrieved, "

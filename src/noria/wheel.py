@@ -75,19 +75,10 @@ class Wheel:
         """Where releases are frozen and loaded."""
         return ReleaseYard(self.house)
 
-    @cached_property
+    @property
     def questions(self) -> Path:
-        """What releases are judged by. Raises UsageError where the settings name nothing."""
-        if not self.settings.questions:
-            raise UsageError(
-                "a turn needs questions with known answers, by which releases are judged and from "
-                'which none ever learns; name a file in noria.toml: [turn] questions = "…" '
-                "(noria synthesize writes some from your documents)"
-            )
-        path = Path(self.settings.questions)
-        if not path.exists():
-            raise UsageError(f"turn.questions: {path}: no such file; expected questions")
-        return path
+        """What releases are judged by."""
+        return questions_of(self.settings)
 
     def evidence(self) -> Evidence:
         """What there is to learn from, and how much of it no turn has learnt from."""
@@ -276,6 +267,20 @@ class Wheel:
         why = {"by": "a turn", "turn": turn, "verdict": dict(verdict)}
         self.house.rollouts.change(before, after, "canary", release, why, self.now())
         return as_json(after)
+
+
+def questions_of(settings: TurnSettings) -> Path:
+    """What releases are judged by. Raises UsageError where the settings name nothing."""
+    if not settings.questions:
+        raise UsageError(
+            "a turn needs questions with known answers, by which releases are judged and from "
+            'which none ever learns; name a file in noria.toml: [turn] questions = "…" '
+            "(noria synthesize writes some from your documents)"
+        )
+    path = Path(settings.questions)
+    if not path.exists():
+        raise UsageError(f"turn.questions: {path}: no such file; expected questions")
+    return path
 
 
 def spelled(verdict: Verdict) -> dict[str, Any]:

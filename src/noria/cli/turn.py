@@ -39,17 +39,17 @@ def turn(
     from noria.store.jobs import Jobs
     from noria.store.journal import Journal
     from noria.store.reviews import Reviews
-    from noria.wheel import Wheel
+    from noria.wheel import Wheel, questions_of
 
     with progress() as tell:
         at = house(config, home, tell)
         if questions is not None:
             own = replace(at.settings.turn, questions=str(questions))
             at = replace(at, settings=replace(at.settings, turn=own))
+        complain(f"releases are judged by {questions_of(at.settings.turn)}")  # or nothing begins
         jobs, now = Jobs(at.engine), lambda: datetime.now(UTC)
         with closing(Journal(at.engine)) as journal:
             wheel = Wheel(at, jobs, journal, Reviews(at.engine), now, complain)
-            complain(f"releases are judged by {wheel.questions}")  # or nothing needs to begin
             if dry_run:
                 found, told = foreseen(jobs, wheel, at)
             else:
@@ -100,8 +100,11 @@ def foreseen(jobs: "Jobs", wheel: "Wheel", at: "House") -> tuple[dict[str, Any],
         "done": done,
     }
     told = [
-        f"{found.examples} examples, {found.fresh} of them new",
-        *(f"{times:7,}  {origin}" for origin, times in found.origins.items()),
+        f"{found.examples} examples say what is right, {found.fresh} of them new",
+        *(
+            f"{times:7,}  {origin}, also such as only say what is wrong"
+            for origin, times in found.origins.items()
+        ),
         *(f"{times:7,}  left out: {why}" for why, times in found.dropped.items()),
     ]
     if waiting:
