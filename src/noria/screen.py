@@ -39,6 +39,7 @@ class Bar:
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._began: dict[str, tuple[float, int]] = {}  # when, and how far it was then
+        self._reached: dict[str, int] = {}
         self._told = clock()
 
     def __enter__(self) -> Self:
@@ -52,20 +53,25 @@ class Bar:
         """``done`` of ``total`` steps of ``stage`` are behind us."""
         if total == 0:
             return
-        (self._draw if sys.stderr.isatty() else self._write)(stage, done, total)
+        name = stage.partition(",")[0]  # what follows a comma is news of the same stage
+        if done < self._reached.get(name, 0):  # the same is done once more, to something else
+            self._began.pop(name, None)
+            if name in self._tasks and self._bars is not None:
+                self._bars.reset(self._tasks[name])
+        self._reached[name] = done
+        (self._draw if sys.stderr.isatty() else self._write)(name, stage, done, total)
 
-    def _draw(self, stage: str, done: int, total: int) -> None:
+    def _draw(self, name: str, stage: str, done: int, total: int) -> None:
         if self._bars is None:
             self._bars = bars()
             self._bars.start()
-        name = stage.partition(",")[0]  # what follows a comma is news of the same stage
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(escape(stage), total=total)
         self._bars.update(self._tasks[name], description=escape(stage), completed=done, total=total)
 
-    def _write(self, stage: str, done: int, total: int) -> None:
+    def _write(self, name: str, stage: str, done: int, total: int) -> None:
         now = self._clock()
-        began, first = self._began.setdefault(stage.partition(",")[0], (now, done))
+        began, first = self._began.setdefault(name, (now, done))
         if now - self._told < SILENCE:
             return
         self._told = now
