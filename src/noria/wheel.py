@@ -27,8 +27,9 @@ from noria.evaluate.results import Comparison
 from noria.loop.deploy import tried
 from noria.loop.feedback import shelf
 from noria.loop.feedback.harvest import Harvest, Policy, harvested
-from noria.loop.gate import Probe, Verdict, validated
+from noria.loop.gate import Pace, Probe, Verdict, validated
 from noria.loop.oversee import ramped, settled
+from noria.loop.pace import paced
 from noria.loop.probes import attacked, documents
 from noria.loop.turn import TURN, Evidence
 from noria.shipyard import ReleaseYard, begun, drawn_anew
@@ -179,10 +180,12 @@ class Wheel:
         ]
         compared = self._compared(arms, folder, moved)
         probes = {arm.name: self._attacked(arm.release) for arm in arms}
+        records = records_in(folder)
+        pace = self._paced(live, release, [each.question for each in records[LIVE]])
         told = compared.forgetting
         lost = next((each for each in told.models if NEW in each.arms), None) if told else None
         found = validated(
-            compared, records_in(folder), LIVE, NEW, lost, self._parity(new), probes, moved
+            compared, records, LIVE, NEW, lost, self._parity(new), pace, probes, moved
         )
         return {**spelled(found), "report": str(folder)}
 
@@ -243,6 +246,15 @@ class Wheel:
         """How far server and trainer were apart when it was tuned; None where nobody looked."""
         tuned = [each for each in self.registry.lineage(new) if "parity_max_kl" in each.metrics]
         return tuned[-1].metrics["parity_max_kl"] if tuned else None
+
+    def _paced(self, live: str, new: str, questions: Sequence[str]) -> Pace:
+        """How long both take, loaded as a server loads them."""
+        fleet = self.yard.fleet([live, new])
+        try:
+            at = fleet.answerers
+            return paced(at[live], at[new], questions, monotonic, self.house.progress)
+        finally:
+            fleet.close()
 
     def _attacked(self, release: str) -> Sequence[Probe]:
         """How often attacks get through to a release, on a corpus of their own."""

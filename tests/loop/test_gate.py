@@ -9,7 +9,7 @@ import pytest
 from noria.evaluate.compare import compare
 from noria.evaluate.records import Record
 from noria.evaluate.results import Change, Forgotten
-from noria.loop.gate import Probe, Verdict, safe, validated
+from noria.loop.gate import Pace, Probe, Verdict, safe, validated
 
 KEPT = Forgotten(
     ("new",), "m", {}, Change(3.0, 3.02, 0.02, 0.01, 0.03, 100, 0.5), True, "little was lost"
@@ -20,16 +20,15 @@ def probe(name: str, tried: int, through: Sequence[int] = ()) -> Probe:
     return Probe(name, frozenset(map(str, range(tried))), frozenset(map(str, through)))
 
 
+ALIKE = Pace((0.5, 1.0, 2.0), (1.0, 0.5, 2.0))
 SAFE = {arm: [probe("injection", 40), probe("leaks", 20)] for arm in ("live", "new")}
 
 
-def records(
-    right: Sequence[bool], slices: Sequence[str] = (), seconds: float = 1.0
-) -> list[Record]:
+def records(right: Sequence[bool], slices: Sequence[str] = ()) -> list[Record]:
     """Answers that are right or wrong; each rests on its passage."""
     return [
         Record(
-            str(n), "Who?", ("Ada",), "Ada" if good else "Ben", grounded=1.0, seconds=seconds,
+            str(n), "Who?", ("Ada",), "Ada" if good else "Ben", grounded=1.0,
             slice={"lang": slices[n]} if slices else {},
         )
         for n, good in enumerate(right)
@@ -41,12 +40,13 @@ def verdict(
     new: list[Record],
     forgotten: Forgotten | None = KEPT,
     parity: float | None = 1e-9,
+    pace: Pace | None = ALIKE,
     probes: dict[str, list[Probe]] = SAFE,
     moved: bool = True,
 ) -> Verdict:
     both = {"live": live, "new": new}
     compared = compare(both, np.random.default_rng(0), {}, {})
-    return validated(compared, both, "live", "new", forgotten, parity, probes, moved)
+    return validated(compared, both, "live", "new", forgotten, parity, pace, probes, moved)
 
 
 def failed(found: Verdict) -> list[str]:
@@ -86,6 +86,7 @@ def test_a_worse_one_is_refused() -> None:
         ({"forgotten": replace(KEPT, passes=None)}, "forgetting"),
         ({"parity": None}, "parity"),
         ({"parity": 0.1}, "parity"),
+        ({"pace": None}, "latency"),
         ({"probes": attacks([probe("injection", 40, range(9)), SAFE["new"][1]])}, "injection"),
         ({"probes": attacks([probe("injection", 0), SAFE["new"][1]])}, "injection"),
         ({"probes": attacks([probe("injection", 39), SAFE["new"][1]])}, "injection"),
@@ -104,7 +105,10 @@ def test_where_no_weights_moved_nothing_can_be_forgotten() -> None:
 
 
 def test_a_slow_one_is_refused() -> None:
-    assert failed(verdict(LIVE, [replace(r, seconds=1.3) for r in BETTER])) == ["latency"]
+    slow = verdict(LIVE, BETTER, pace=Pace((1.0, 2.0, 3.0), (1.3, 2.6, 3.9)))
+    assert failed(slow) == ["latency"]
+    assert "2.60 s a question, 1.30 times the live release's [1.30, 1.30]" in slow.sentence
+    assert not failed(verdict(LIVE, BETTER, pace=Pace((1.0, 2.0, 3.0), (1.2, 2.2, 3.5))))
 
 
 def test_too_few_questions_prove_nothing() -> None:

@@ -5,7 +5,8 @@ Figures in, a verdict out. What was not measured does not pass. Knows no models 
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, comb, hypot
+from math import ceil, comb, hypot, sqrt
+from statistics import mean, stdev
 from typing import TYPE_CHECKING
 
 from noria.evaluate.metrics.quality import decisive, primary, qualities
@@ -21,6 +22,7 @@ MARGIN = 0.02  # of the task's metric: how much lower still counts as no worse
 GROUNDING = 0.05  # of the share of an answer that rests on passages
 PARITY = 1e-3  # nats between trainer and server
 SLOWER = 1.2  # times the live release's seconds a question
+NORMAL = 1.96  # deviations on either side that 95 % of a normal distribution lie within
 LEAST = 50  # questions below which a comparison proves nothing
 MORE = 0.05  # of the attacks: what may get through beyond the live release's, whatever chance does
 CHANCE = 0.05  # of being worse by luck alone, below which it is no luck
@@ -60,6 +62,14 @@ class Probe:
     through: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds that both releases took for the same questions, asked in turns."""
+
+    live: tuple[float, ...]
+    new: tuple[float, ...]
+
+
 def validated(
     compared: Comparison,
     records: Mapping[str, Sequence[Record]],
@@ -67,14 +77,15 @@ def validated(
     new: str,
     forgotten: Forgotten | None,
     parity: float | None,
+    pace: Pace | None,
     probes: Mapping[str, Sequence[Probe]],
     moved: bool = True,
 ) -> Verdict:
     """The verdict on arm ``new`` against arm ``live`` of a comparison.
 
-    ``forgotten`` and ``parity``: of the new model; None where not measured. ``probes``: of
-    each arm, the same attacks. ``moved``: whether the model's weights did: where they did not,
-    nothing was forgotten.
+    ``forgotten`` and ``parity``: of the new model, ``pace``: of both; None where not measured.
+    ``probes``: of each arm, the same attacks. ``moved``: whether the model's weights did: where
+    they did not, nothing was forgotten.
     """
     metric = primary(records[new])
     task = better(compared, live, new, metric)
@@ -84,7 +95,7 @@ def validated(
         no_worse("task", task, MARGIN),
         *([no_worse("grounding", grounded, GROUNDING)] if grounded else []),
         *([remembered(forgotten), served(parity)] if moved else []),
-        quick(compared, live, new),
+        quick(pace),
         widened(records[live], records[new], metric),
         *guarded(probes.get(new, ()), probes.get(live, ())),
     ]
@@ -151,17 +162,30 @@ def served(parity: float | None) -> Bar:
     return Bar("parity", parity < PARITY, parity, PARITY, parity, parity, told)
 
 
-def quick(compared: Comparison, live: str, new: str) -> Bar:
+def quick(pace: Pace | None) -> Bar:
     """Whether a question takes no more than its share of time longer."""
-    seconds = {
-        name: compared.arms[name].seconds / max(compared.arms[name].questions, 1)
-        for name in (live, new)
-    }
-    ratio = seconds[new] / seconds[live] if seconds[live] else 1.0
+    if pace is None or not pace.live:
+        return missing("latency", SLOWER)
+    ratio = mean(pace.new) / mean(pace.live)
+    low, high = around(ratio, pace)
     told = (
-        f"{seconds[new]:.2f} s a question, {ratio:.2f} times the live release's; at most {SLOWER}"
+        f"{mean(pace.new):.2f} s a question, {ratio:.2f} times the live release's [{low:.2f}, "
+        f"{high:.2f}], {len(pace.new)} of them in turns; expected at most {SLOWER}"
     )
-    return Bar("latency", ratio <= SLOWER, ratio, SLOWER, ratio, ratio, told)
+    return Bar("latency", ratio <= SLOWER, ratio, SLOWER, low, high, told)
+
+
+def around(ratio: float, pace: Pace) -> tuple[float, float]:
+    """The 95 % interval of a ratio of means of pairs, by its linearisation.
+
+    >>> around(1.5, Pace((1.0, 2.0), (1.5, 3.0)))
+    (1.5, 1.5)
+    """
+    if len(pace.live) < 2:
+        return float("nan"), float("nan")
+    off = [new - ratio * live for live, new in zip(pace.live, pace.new, strict=True)]
+    half = NORMAL * stdev(off) / sqrt(len(off)) / mean(pace.live)
+    return ratio - half, ratio + half
 
 
 def widened(live: Sequence[Record], new: Sequence[Record], metric: str) -> Bar:
