@@ -263,7 +263,6 @@ def main() -> None:
     )
     parser.add_argument("--runs", type=int, default=2000)
     parser.add_argument("--only", nargs="+", choices=list(PARTS), default=list(PARTS))
-    parser.add_argument("--data", help="not needed; for `make bench`")
     given = parser.parse_args()
     table: dict[str, Any] = {"runs": given.runs}
     for place, (name, simulated) in enumerate(PARTS.items()):

@@ -24,7 +24,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", help="not used: every benchmark takes it")
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=20260)
     given = parser.parse_args()

@@ -96,7 +96,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", help="not used: every benchmark takes it")
     parser.add_argument(
         "--base", type=Path, help="a Hugging Face folder (default: the generator's)"
     )

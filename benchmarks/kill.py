@@ -145,7 +145,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", help="not used: every benchmark takes it")
     parser.add_argument("--times", type=int, default=50)
     parser.add_argument("--store", default="", help="URL of a database; default: SQLite")
     parser.add_argument("--cut", action="store_true", help="end connections, not the server")

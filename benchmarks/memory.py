@@ -42,7 +42,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", help="not used: every benchmark takes it")
     parser.add_argument("--megabytes", type=int, default=1000)
     parser.add_argument("--large", type=int, help="files of 99 MB (default: a tenth of the text)")
     parser.add_argument("--folder", type=Path, help="where to work (default: a temporary folder)")

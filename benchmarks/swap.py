@@ -121,7 +121,6 @@ def main() -> None:
     parser.add_argument("--replacements", type=int, default=4, help="how often to replace")
     parser.add_argument("--seconds", type=float, default=4.0, help="of load before each")
     parser.add_argument("--served", action="store_true", help="take the weights served by default")
-    parser.add_argument("--data", help="not used: every benchmark takes it")
     given = parser.parse_args()
     generator = gguf_at(fetch(Settings().models.generator))
     folder = converted(generator, default_cache())
