@@ -152,9 +152,9 @@ class TurnSettings:
     """One turn of the loop. ``questions``: a file that releases are judged by, and never learn.
 
     ``examples``: new ones that are worth a turn. ``more``: files of examples to mix in.
-    ``groups``: whose passages may be learnt. ``voices``: persons who must hold the same.
-    ``replay``: share of general lessons. ``general``: folder with which forgetting is measured;
-    empty: what the base says itself. ``most``: questions that are asked.
+    ``groups``: whose passages may be learnt; ``tenants``: from whose users; ``voices``: how many
+    must hold the same. ``replay``: share of general lessons. ``general``: folder with which
+    forgetting is measured; empty: what the base says itself. ``most``: questions that are asked.
     """
 
     questions: str = ""
@@ -162,6 +162,7 @@ class TurnSettings:
     examples: int = 100
     more: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
     voices: float = 1.0
     epochs: float = 3.0
     rank: int = 16

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 LIVE, NEW = "live", "new"  # the arms that the gate compares
 HELD = 200  # general questions of each set, and texts, that both models are asked
 OWN = 64  # conversations of the base's own, where no folder of general questions is named
+NAMED = 5  # tenants that an error names
+NOTES = 10_000  # newest notes among which a turn looks for its own
 MEASURED = 1_000_003  # added to the seed: what is measured with is never what was rehearsed
 
 
@@ -98,8 +100,25 @@ class Wheel:
         asked = shelf.examples_of([self.questions], self.say)
         tests = [*asked, *shelf.held_out(self.registry)]
         more = shelf.examples_of(map(Path, self.settings.more), self.say)
-        kept = shelf.kept_in(self.journal, self.reviews)
+        kept = shelf.kept_in(self.journal, self.reviews, self.tenants())
         return harvested(kept, self.house.passages_named, self.policy, tests, more)
+
+    def tenants(self) -> tuple[str, ...]:
+        """Whose users a release learns from: it answers all of them.
+
+        Raises UsageError where several have judged, and the settings name none.
+        """
+        if self.settings.tenants:
+            return self.settings.tenants
+        told = [*self.journal.feedback(), *self.reviews]
+        known = sorted({each.tenant for each in told})
+        if len(known) > 1:
+            raise UsageError(
+                f"users of {len(known)} tenants have judged ({', '.join(known[:NAMED])}), and one "
+                "release answers all of them: what one tenant's users wrote could be told to "
+                'another\'s. Name those that may be learnt from: [turn] tenants = ["…"]'
+            )
+        return tuple(known)
 
     @property
     def policy(self) -> Policy:
@@ -269,9 +288,8 @@ class Wheel:
     def open(self, release: str, verdict: Mapping[str, Any], turn: str) -> dict[str, Any]:
         """Try it on some users, on the ramp that the settings say."""
         before = self._rollout()
-        trial = before.trial
-        if trial is not None and trial.kind == "canary" and release in trial.releases:
-            return as_json(before)  # the turn was interrupted after this
+        if any(note.reason.get("turn") == turn for note in self.house.rollouts.history(NOTES)):
+            return as_json(before)  # the turn was interrupted after this, whatever came of it since
         own = self.house.settings.canary
         plan = settled(ramped(self.journal, before.live, own, gain=bool(verdict["gain"])))
         shares = {release: plan["shares"][0]}

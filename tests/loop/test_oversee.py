@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, update
 
 from noria.loop.assign import LIVE, Experiment, Split, place
 from noria.loop.deploy import ended, promoted, rolled_back, taken_over, tried, widened
-from noria.loop.oversee import Ramp, ledger_of, overseen, ramp_of, settled
+from noria.loop.oversee import FOREVER, Ramp, ledger_of, overseen, ramp_of, settled
 from noria.store.journal import Journal
 from noria.store.rollouts import Rollouts
 from noria.store.schema import exposures, feedback
@@ -101,7 +101,9 @@ def test_a_ramp_that_people_take_over_is_theirs() -> None:
     ramped = tried(Rollout("r1"), {"r2": 0.01}, "x", "s", NOW, settled(Ramp()))
     by_hand = taken_over(widened(ramped, "r2", 0.1, NOW))
     assert by_hand.trial is not None
-    assert ramp_of(by_hand.trial, "r2") == Ramp(shares=(0.1,), by_hand=True)
+    assert ramp_of(by_hand.trial, "r2") == Ramp(
+        shares=(0.1,), by_hand=True, most=FOREVER, days=float(FOREVER)
+    )
 
 
 def test_holding_is_noted_once_until_more_is_seen(engine: Engine, journal: Journal) -> None:
@@ -156,3 +158,42 @@ def test_changes_of_what_is_live() -> None:
     assert alone.trial.releases == ("b",)
     assert Split(alone.trial.steps).arm(0.3) == "b"  # whose users stay
     assert ended(alone, "b") == Rollout("r1")
+
+
+def test_a_release_that_kills_its_server_is_rolled_back(engine: Engine, journal: Journal) -> None:
+    """Such an answer never ends: nobody is left to write how it did."""
+    rows = begun(engine)
+    crowd(rows, engine, 1500, {"r1": 0.8, "r2": 0.8})
+    killed = update(exposures).where(exposures.c.release == "r2", exposures.c.answer.like("%7"))
+    with engine.begin() as connection:
+        connection.execute(killed.values(outcome=None, seconds=None))
+    found = overseen(rows, journal, NOW + timedelta(hours=1))
+    assert found is not None
+    assert found[0].kind == "rollback"
+    assert "errors" in found[0].sentence
+
+
+def test_what_is_being_answered_has_not_failed_yet() -> None:
+    shown = [
+        Exposure("a-1", NOW, "x1", "u1", "r1", outcome="ok", seconds=1.0),
+        Exposure("a-2", NOW + timedelta(minutes=3), "x1", "u2", "r2"),
+    ]
+    for minutes, failed in ((4, []), (7, []), (9, [True])):
+        now = NOW + timedelta(minutes=minutes)
+        ledger = ledger_of(NOW, "r2", "r1", shown, [], None, now - timedelta(minutes=5))
+        marks = ledger.failed.get("errors")
+        assert (marks.yes.tolist() if marks else []) == failed
+
+
+def test_by_hand_harm_is_seen_however_late_it_comes(engine: Engine, journal: Journal) -> None:
+    by_hand = Ramp(shares=(0.5,), most=1000, by_hand=True, slow_after=3.0)
+    rows = begun(engine, ramp=by_hand)
+    crowd(rows, engine, 2500, {"r1": 0.8, "r2": 0.8})
+    with engine.begin() as connection:
+        late = exposures.c.at > NOW + timedelta(seconds=1500)
+        slow = update(exposures).where(exposures.c.release == "r2", late)
+        connection.execute(slow.values(seconds=9.0))
+    found = overseen(rows, journal, NOW + timedelta(days=99))
+    assert found is not None
+    assert found[0].kind == "rollback"
+    assert "slow" in found[0].sentence

@@ -126,3 +126,13 @@ def test_another_live_release_is_compared_with_anew(engine: Engine) -> None:
 
 def test_the_same_again_is_not_tried_beside_itself(engine: Engine) -> None:
     assert taken(engine, FakeSteps(answers="r-new")).end == "nothing"
+
+
+def test_an_interrupted_turn_waits_while_another_release_is_tried(engine: Engine) -> None:
+    with pytest.raises(CutError):
+        taken(engine, FakeSteps(cut="tune"))
+    steps = FakeSteps(trial="r-other")
+    done = taken(engine, steps, "t-2")
+    assert (done.end, steps.asked) == ("nothing", [])
+    assert done.sentence == "r-other is being tried; t-1 goes on after that"
+    assert taken(engine, FakeSteps()).end == "opened"

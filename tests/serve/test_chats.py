@@ -2,16 +2,25 @@
 
 import asyncio
 import json
+import logging
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from noria.config import ServeSettings
+from noria.corpus.live import LivePassages
 from noria.errors import ModelError
-from noria.types import Prompt
-from served import Served
+from noria.loop.deploy import promoted, tried
+from noria.serve.auth import Caller
+from noria.serve.conversation import Wanted
+from noria.serve.course import Course
+from noria.serve.door import Stamped
+from noria.store.state import State
+from noria.types import Answer, Message, Prompt
+from served import NOW, Served
 
 Serving = Callable[..., Served]
 QUESTION = "Who dug the well?"
@@ -25,14 +34,28 @@ def asked(question: str = QUESTION, **more: Any) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": question}], **more}
 
 
-def post(at: Served, body: Any, path: str = "/v1/chat/completions", key: str = "") -> Any:
+def post(
+    at: Served,
+    body: Any,
+    path: str = "/v1/chat/completions",
+    key: str = "",
+    headers: dict[str, str] | None = None,
+) -> Any:
     async def run() -> Any:
         async with at.client(key) as client:
             if isinstance(body, bytes):
                 return await client.post(
                     path, content=body, headers={"Content-Type": "application/json"}
                 )
-            return await client.post(path, json=body)
+            return await client.post(path, json=body, headers=headers)
+
+    return asyncio.run(run())
+
+
+def get(at: Served, path: str, **headers: str) -> Any:
+    async def run() -> Any:
+        async with at.client() as client:
+            return await client.get(path, headers=headers)
 
     return asyncio.run(run())
 
@@ -204,15 +227,95 @@ def test_an_answer_that_takes_too_long_is_ended(serving: Serving) -> None:
 
 
 def test_every_response_names_its_request(serving: Serving) -> None:
-    at = serving()
-
-    async def run() -> Any:
-        async with at.client() as client:
-            return await client.get("/v1/models", headers={"X-Request-Id": "mine-1"})
-
-    response = asyncio.run(run())
+    response = get(serving(), "/v1/models", **{"X-Request-Id": "mine-1"})
     assert response.headers["x-request-id"] == "mine-1"
     assert response.json()["data"][0]["id"] == "noria"
+
+
+def test_every_line_of_the_log_names_its_request(serving: Serving) -> None:
+    at, seen = serving(), list[str]()
+
+    def says(release: str, prompt: Prompt) -> str:
+        logging.getLogger("noria.serve").warning("from the thread that answers")
+        return "Ada dug it."
+
+    at.yard.says = says
+    handler = logging.StreamHandler()
+    handler.addFilter(Stamped())
+    handler.emit = lambda record: seen.append(  # type: ignore[method-assign]
+        f"{record.request} {record.getMessage()}"  # type: ignore[attr-defined]
+    )
+    log = logging.getLogger("noria")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        for name in ("mine-1", "mine-2"):
+            headers = {"X-Request-Id": name}
+            assert post(at, asked(), headers=headers).status_code == 200
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(logging.NOTSET)
+    seen = [line.partition(" 200 ")[0] for line in seen]
+    assert seen == [
+        line
+        for name in ("mine-1", "mine-2")
+        for line in (
+            f"{name} from the thread that answers",
+            f"{name} POST /v1/chat/completions",
+        )
+    ]
+
+
+def test_a_place_is_free_when_all_is_written_however_slowly_it_is_read(serving: Serving) -> None:
+    at = serving(lambda release, prompt: "Ada dug it. " * 50, places=1)
+
+    async def run() -> None:
+        caller = Caller("k1", "acme")
+        wanted = Wanted((Message("user", QUESTION),))
+        writing = at.service.answer(Course("a-1", "noria"), wanted, caller)
+        await anext(writing)  # and reads no more for now
+        for _ in range(200):
+            if at.service.slots.running == 0:
+                break
+            await asyncio.sleep(0.02)
+        assert at.service.slots.running == 0
+        pieces = [piece async for piece in writing]
+        assert isinstance(pieces[-1], Answer)
+
+    asyncio.run(run())
+
+
+def test_the_window_is_told_to_who_wants_more(serving: Serving) -> None:
+    response = post(serving(), asked(model="base", max_tokens=1_000_000))
+    assert response.status_code == 400
+    assert "max_tokens: expected less than the window's" in response.json()["error"]["message"]
+
+
+def test_nobody_is_told_by_what_users_are_drawn(serving: Serving) -> None:
+    at = serving()
+    before = at.rows.now()
+    after = tried(before, {"r2": 0.5}, "x1", "s3cret", NOW, {"most": 9})
+    at.rows.change(before, after, "canary", "r2", {}, NOW)
+    at.service.standing.refresh()
+    told = get(at, "/v1/releases")
+    assert told.json()["rollout"]["trial"]["experiment"] == "x1"
+    assert "s3cret" not in told.text
+
+
+def test_without_passages_nothing_is_ready(serving: Serving, tmp_path: Path) -> None:
+    assert get(serving(), "/readyz").json() == {"status": "ready"}
+    at = serving()
+    state = State(f"sqlite:///{tmp_path / 'none.db'}")
+    at.yard.passages = LivePassages(
+        tmp_path / "none", state, at.yard.encoder.fingerprint, at.yard.encoder.dimension
+    )
+    before = at.rows.now()
+    at.rows.change(before, promoted(before, "r2"), "promote", "r2", {}, NOW)
+    at.service.standing.refresh()
+    assert get(at, "/readyz").status_code == 503
+    response = post(at, asked())
+    assert (response.status_code, response.headers["retry-after"]) == (503, "2")
+    state.close()
 
 
 def test_every_model_that_is_listed_answers(serving: Serving) -> None:

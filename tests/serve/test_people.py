@@ -5,9 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from test_chats import asked, post
+from sqlalchemy.exc import OperationalError
+from test_chats import asked, get, post
 
 from noria.config import ServeSettings
+from noria.errors import UsageError
 from served import NOW, Served
 
 Serving = Callable[..., Served]
@@ -147,3 +149,50 @@ def test_the_first_key_shuts_the_door_after_a_second(serving: Serving) -> None:
     at.clock.seconds += 1.5
     assert post(at, body, "/v1/search").status_code == 401
     assert post(at, body, "/v1/search", key).status_code == 200
+
+
+def test_less_than_one_a_minute_is_a_rate_too(serving: Serving) -> None:
+    at = serving()
+    key, _ = at.keys.add("acme", frozenset(), 0.5, NOW)
+    codes = []
+    for _ in range(3):
+        codes.append(post(at, {"query": "well"}, "/v1/search", key).status_code)
+        at.clock.seconds += 60
+    assert codes == [200, 429, 200]
+
+
+def test_a_tenants_name_has_its_length() -> None:
+    from noria.serve.auth import Keys
+
+    with pytest.raises(UsageError, match="expected 200 at most"):
+        Keys(None, lambda: 0.0).add("t" * 201, frozenset(), 0, NOW)  # type: ignore[arg-type]
+
+
+def test_a_judgement_that_is_kept_is_told_so_whatever_comes_after(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = serving()
+    answer = post(at, asked()).json()["id"]
+
+    def away(answer: str) -> str:
+        raise OperationalError("SELECT secret", {}, Exception("connection refused"))
+
+    monkeypatch.setattr(at.journal, "release_of", away)
+    assert post(at, {"answer": answer, "kind": "thumb", "value": 1}, FEEDBACK).status_code == 201
+
+
+def test_a_store_that_is_away_is_told_in_no_words_of_its_own(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = serving()
+
+    def away(*of: object) -> None:
+        raise OperationalError("SELECT secret", {"of": "ada"}, Exception("connection refused"))
+
+    monkeypatch.setattr(at.keys, "admitted", away)
+    monkeypatch.setattr(at.journal, "release_of", away)
+    response = post(at, {"query": "well"}, "/v1/search")
+    assert (response.status_code, response.headers["retry-after"]) == (503, "2")
+    assert "secret" not in response.text
+    assert get(at, "/readyz").status_code == 503
+    assert get(at, "/healthz").status_code == 200

@@ -92,3 +92,25 @@ def test_no_place_is_lost_or_doubled(asks: list[tuple[str, bool]], places: int, 
         assert (slots.running, slots.waiting) == (0, 0)
 
     asyncio.run(run())
+
+
+def test_whoever_has_nothing_waiting_is_let_in_before_one_who_fills_the_queue() -> None:
+    order: list[str] = []
+
+    async def ask(slots: Slots, caller: str, name: str) -> None:
+        try:
+            async with slots.place(caller, 10):
+                order.append(name)
+                await asyncio.sleep(0)
+        except FullError:
+            order.append(f"not {name}")
+
+    async def run() -> None:
+        slots = Slots(1, 3)
+        names = [("greedy", f"g{n}") for n in range(4)] + [("modest", "m0"), ("greedy", "g4")]
+        await asyncio.gather(*(ask(slots, caller, name) for caller, name in names))
+        assert (slots.running, slots.waiting) == (0, 0)
+
+    asyncio.run(run())
+    assert sorted(order) == ["g0", "g1", "g2", "m0", "not g3", "not g4"]
+    assert order.index("m0") < order.index("g2")

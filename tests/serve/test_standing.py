@@ -9,6 +9,7 @@ from typing import Any
 
 from test_chats import asked, post
 
+from noria.config import ServeSettings
 from noria.loop.deploy import promoted, rolled_back, tried, widened
 from noria.types import Prompt, Rollout
 from served import NOW, Served
@@ -161,3 +162,115 @@ def test_a_rollout_of_before_a_restart_is_served_again(serving: Serving) -> None
     at = serving()
     change(at, replace(promoted(at.rows.now(), "r2")))
     assert release_of(serving()) == "r2"
+
+
+def test_one_that_cannot_be_loaded_holds_up_no_other(serving: Serving) -> None:
+    at = serving(broken=frozenset({"r2"}))
+    change(at, promoted(at.rows.now(), "r2"))
+    until(lambda: bool(at.service.standing._refused))
+    change(at, promoted(at.rows.now(), "r3"))  # r2 is previous now
+    until(lambda: release_of(at) == "r3")
+
+
+def test_one_that_was_mended_is_loaded_when_it_is_promoted_again(serving: Serving) -> None:
+    at = serving(broken=frozenset({"r2"}))
+    change(at, promoted(at.rows.now(), "r2"))
+    until(lambda: bool(at.service.standing._refused))
+    change(at, rolled_back(at.rows.now()))
+    until(lambda: at.service.standing._seen == at.rows.now())
+    at.yard.broken = frozenset()
+    change(at, promoted(at.rows.now(), "r2"))
+    until(lambda: release_of(at) == "r2")
+
+
+def test_a_server_begins_with_what_can_be_loaded(serving: Serving) -> None:
+    first = serving()
+    change(first, promoted(first.rows.now(), "r2"))
+    change(first, tried(first.rows.now(), {"r3": 1.0}, "x1", "salt", NOW))
+    at = serving(broken=frozenset({"r1"}))
+    assert release_of(at) == "r3"
+    assert release_of(at, model="live") == "r2"
+    assert post(at, asked(model="previous")).status_code == 404
+
+
+def test_two_promotions_between_two_looks_leave_no_gap(serving: Serving) -> None:
+    at = serving()
+    standing, rows = at.service.standing, at.rows
+    standing._looking.close()  # it looks when the test says so
+    for release in ("r2", "r3"):
+        change(at, promoted(rows.now(), release))
+    real = at.yard.fleet
+
+    def watched(releases: Any) -> Any:
+        assert standing.rollout.live in releases
+        return real(releases)
+
+    at.yard.fleet = watched  # type: ignore[method-assign]
+    standing.refresh()
+    assert release_of(at) == "r3"
+
+
+def test_what_was_rolled_back_while_it_waited_answers_nobody(serving: Serving) -> None:
+    gate = threading.Event()
+
+    def says(release: str, prompt: Prompt) -> str:
+        if "dug" in str(prompt):
+            gate.wait(20)
+        return f"Ada dug it, says {release}."
+
+    at = serving(says, places=1)
+    change(at, tried(at.rows.now(), {"r2": 1.0}, "x1", "salt", NOW))
+    until(lambda: at.service.standing.rollout.trial is not None)
+
+    async def run() -> list[str]:
+        async with at.client() as client:
+            asking = [
+                asyncio.create_task(client.post("/v1/chat/completions", json=asked(user=user)))
+                for user in ("ada", "ben")
+            ]
+            while at.service.slots.waiting < 1:
+                await asyncio.sleep(0.01)
+            change(at, rolled_back(at.rows.now()))
+            while at.service.standing.rollout.trial is not None:
+                await asyncio.sleep(0.01)
+            gate.set()
+            return [each.json()["noria"]["release"] for each in await asyncio.gather(*asking)]
+
+    assert sorted(asyncio.run(run())) == ["r1", "r2"]
+
+
+def test_without_a_user_a_conversation_stays_with_a_release(serving: Serving) -> None:
+    at = serving()
+    change(at, tried(at.rows.now(), {"r2": 0.5}, "x1", "salt", NOW))
+    until(lambda: at.service.standing.rollout.trial is not None)
+
+    def turns(question: str) -> list[str]:
+        said = [{"role": "user", "content": question}]
+        found = [release_of(at, messages=said)]
+        for _ in range(3):
+            said += [{"role": "assistant", "content": "Ada."}, {"role": "user", "content": "When?"}]
+            found.append(release_of(at, messages=said))
+        return found
+
+    met = [turns(f"Who dug well {n}?") for n in range(12)]
+    assert all(len(set(each)) == 1 for each in met)
+    assert {each[0] for each in met} == {"r1", "r2"}
+    assert len({shown.unit for shown in at.journal.exposed("x1")[0]}) == 12
+
+
+def test_who_is_refused_has_an_end_and_one_that_hangs_has_none(serving: Serving) -> None:
+    gate = threading.Event()
+
+    def says(release: str, prompt: Prompt) -> str:
+        if "dug" in str(prompt):
+            gate.wait(20)
+        return "Ada."
+
+    at = serving(says, settings=ServeSettings(max_seconds=0.2))
+    change(at, tried(at.rows.now(), {"r2": 1.0}, "x1", "salt", NOW))
+    until(lambda: at.service.standing.rollout.trial is not None)
+    assert post(at, asked("word " * 9000)).status_code == 400
+    assert post(at, asked()).status_code == 504
+    assert [each.outcome for each in at.journal.exposed("x1")[0]] == ["refused", None]
+    gate.set()
+    until(lambda: at.journal.exposed("x1")[0][1].outcome == "timeout")

@@ -3,8 +3,6 @@
 import asyncio
 import threading
 
-import pytest
-
 from noria.serve.service import Told
 
 
@@ -14,17 +12,8 @@ def test_all_pieces_come_in_order() -> None:
         told = Told(loop)
         thread = threading.Thread(target=lambda: [told.tell(n) for n in range(10_000)])
         thread.start()
-        heard = [await told.heard(loop.time() + 20) for _ in range(10_000)]
+        heard = [await asyncio.wait_for(told.heard(), 20) for _ in range(10_000)]
         thread.join()
         return heard
 
     assert asyncio.run(run()) == list(range(10_000))
-
-
-def test_who_hears_nothing_waits_no_longer_than_was_said() -> None:
-    async def run() -> None:
-        loop = asyncio.get_running_loop()
-        await Told(loop).heard(loop.time() + 0.01)
-
-    with pytest.raises(TimeoutError):
-        asyncio.run(run())

@@ -77,3 +77,14 @@ def test_what_waits_is_written_before_the_end_and_nothing_after(engine: Engine) 
     with pytest.raises(NoriaError, match="closed"):
         writer.submit(adding("late"))
     writer.close()
+
+
+def test_who_stops_waiting_does_not_stop_the_writer(engine: Engine) -> None:
+    writer, gate = Writer(engine), threading.Event()
+    writer.submit(lambda at: gate.wait(20))
+    left = writer.submit(adding("r1"))
+    assert not left.cancel()
+    gate.set()
+    assert writer.write(adding("r2")) == "r2"
+    assert count(engine) == 2
+    writer.close()

@@ -165,8 +165,13 @@ def test_what_passed_is_tried_on_the_ramp_of_the_settings(desk: Path) -> None:
     ramp = ramp_of(state.trial, other)
     assert (ramp.gain, ramp.least, ramp.shares) == (True, 200, (0.5,))
     assert house.rollouts.history(1)[0].reason["turn"] == "t-1"
+    said("releases", "rollback")
+    with closing(Journal(house.engine)) as journal:  # the turn died before it could note its step
+        again = replace(wheel, journal=journal)
+        assert again.open(other, {"gain": True, "passed": True}, "t-1")["trial"] is None
     told = CliRunner().invoke(app, ["releases", "history"]).stdout.splitlines()
-    assert told[0].endswith(f"canary     {other}  by a turn, t-1")
+    assert told[0].endswith(f"rollback   {other}  by hand")
+    assert told[1].endswith(f"canary     {other}  by a turn, t-1")
     assert told[-1].endswith("by the settings")
     assert (
         "nobody asked in the last 0.01 hours"
@@ -182,3 +187,19 @@ def test_without_questions_nothing_begins(desk: Path) -> None:
     Path("noria.toml").write_text(toml)
     with pytest.raises(UsageError, match="a turn needs questions"):
         said("turn", "--dry-run")
+
+
+def test_of_several_tenants_those_are_named_that_may_be_learnt_from(desk: Path) -> None:
+    house = House(load(None, None))
+    with closing(Journal(house.engine)) as journal:
+        wheel = Wheel(house, Jobs(house.engine), journal, Reviews(house.engine), lambda: NOW, print)
+        assert wheel.tenants() == ("local",)
+        event = Event("a-x", NOW, "acme", "eva", "answer", "r1", "Who?", payload={})
+        journal.record(event).result()
+        journal.judge(Feedback("f-x", NOW, "acme", "eva", "a-x", "thumb", 1.0), None).result()
+        with pytest.raises(UsageError, match=r"2 tenants have judged \(acme, local\)"):
+            wheel.evidence()
+        named = replace(house.settings.turn, tenants=("acme",))
+        at = house.beside(replace(house.settings, turn=named), None)
+        assert replace(wheel, house=at).tenants() == ("acme",)
+    house.close()

@@ -92,7 +92,8 @@ def canary(
         own = at.settings.canary
         if judged_a_day is not None:
             own = replace(own, judged_a_day=judged_a_day)
-        plan = {} if share else planned(at, before.live, own)
+        shares = (share,) if share else ()
+        plan = planned(at, before.live, own, shares, by_hand=bool(share))
         chosen = share or plan["shares"][0]
         trial = before.trial if before.trial and before.trial.kind != "shadow" else None
         if share and trial is not None and frozen in trial.releases:
@@ -209,6 +210,7 @@ def planned(
     canary: "CanarySettings",
     shares: tuple[float, ...] = (),
     rivals: int = 1,
+    by_hand: bool = False,
 ) -> "Mapping[str, Any]":
     """What is settled for a trial before its first user comes."""
     from contextlib import closing
@@ -217,7 +219,7 @@ def planned(
     from noria.store.journal import Journal
 
     with closing(Journal(at.engine)) as journal:
-        return settled(ramped(journal, live, canary, shares, rivals=rivals))
+        return settled(ramped(journal, live, canary, shares, rivals=rivals, by_hand=by_hand))
 
 
 def ready(at: "House", release: str, now: datetime) -> "tuple[str, Rollout]":

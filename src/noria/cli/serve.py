@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,6 +85,7 @@ def listen(
 
         from noria.serve.app import create_app
         from noria.serve.auth import Keys, Rates
+        from noria.serve.door import Stamped
         from noria.serve.overseer import Overseer
         from noria.serve.service import Service
         from noria.serve.watch import Watch
@@ -104,7 +105,9 @@ def listen(
         now=lambda: datetime.now(UTC),
         traces=traces,
     )
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(request)s %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(Stamped())
     logging.getLogger("noria").setLevel(logging.INFO)  # others would log what users wrote
     live = standing.rollout.live
     complain(f"serving {live} at http://{address}:{port}; Ctrl-C ends it")
@@ -112,8 +115,12 @@ def listen(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     gc.collect()
     gc.freeze()  # what is loaded stays: looking through all of it again stops every request
+    unended = timedelta(seconds=2 * at.settings.serve.max_seconds + 60)
     lookout = Lookout(at.rollouts, journal, learnt_by(at.registry))
-    with closing(Overseer(at.rollouts, journal, service.now)), closing(Watch(lookout, service)):
+    with (
+        closing(Overseer(at.rollouts, journal, service.now, unended=unended)),
+        closing(Watch(lookout, service)),
+    ):
         uvicorn.run(
             create_app(service),
             host=address,

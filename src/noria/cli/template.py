@@ -75,6 +75,7 @@ TEMPLATE = f"""\
 # examples = 100                   # new ones that are worth a turn
 # more = []                        # files of examples to mix in
 # groups = []                      # whose passages may be learnt; []: public ones only
+# tenants = []                     # whose users are learnt from; needed where several have judged
 # voices = 1                       # persons who must hold the same
 # epochs = 3
 # rank = 16

@@ -111,8 +111,11 @@ def widened(before: Rollout, release: str, share: float, now: datetime) -> Rollo
 
 
 def taken_over(before: Rollout) -> Rollout:
-    """The same trial, whose next share people choose: what was settled for it holds no more."""
-    return replace(before, trial=replace(before.trial, plan={})) if before.trial else before
+    """The same trial, whose next share people choose: from now on only harm is acted on."""
+    if before.trial is None:
+        return before
+    plan = {**before.trial.plan, "by_hand": True} if before.trial.plan else {}
+    return replace(before, trial=replace(before.trial, plan=plan))
 
 
 def checked(share: float) -> float:

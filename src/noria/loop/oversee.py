@@ -30,6 +30,10 @@ FAILURES = {
     "ungrounded": "empty or ungrounded",
 }
 SLOW = "slow"
+UNENDED = timedelta(
+    minutes=5
+)  # after which an answer that has no end yet killed its server, or hangs
+FOREVER = 1_000_000_000  # users of a trial that ends when somebody says so
 PACED = 1000  # answers by which the live release's pace is told
 NOTES = 10  # newest notes of an arm among which its last one is looked for
 GROWN = 1.1  # a stage that holds is noted again when so many times as many units were seen
@@ -66,12 +70,15 @@ class Ramp:
 def ramp_of(trial: Trial, release: str) -> Ramp:
     """What was settled for one that is tried.
 
-    Begun by hand, or as one of several, it has its share as its only stage.
+    Begun by hand, or as one of several, it has its share as its only stage. By hand it ends when
+    somebody says so: harm is looked for until then.
     """
-    if trial.kind == "canary" and trial.plan:
-        return Ramp(**{**trial.plan, "shares": tuple(trial.plan["shares"])})
+    told = dict(trial.plan) or {"by_hand": True, "rivals": len(trial.releases)}
+    if told.get("by_hand"):
+        told |= {"most": FOREVER, "days": float(FOREVER)}
+    elif trial.kind == "canary":
+        return Ramp(**{**told, "shares": tuple(told["shares"])})
     share = Split(trial.steps).beside_live(release)
-    told = trial.plan or {"by_hand": True, "rivals": len(trial.releases)}
     return Ramp(**{**told, "shares": (min(share, 0.99),)})
 
 
@@ -82,6 +89,7 @@ def ramped(
     shares: tuple[float, ...] = (),
     gain: bool = False,
     rivals: int = 1,
+    by_hand: bool = False,
 ) -> Ramp:
     """What is settled for a trial beside ``live`` before its first user comes.
 
@@ -94,6 +102,7 @@ def ramped(
         most=canary.most,
         gain=gain,
         slow_after=slow_after(journal, live),
+        by_hand=by_hand,
         rivals=rivals,
     )
 
@@ -103,8 +112,12 @@ def settled(own: Ramp) -> Mapping[str, Any]:
     return {**asdict(own), "shares": list(own.shares)}
 
 
-def overseen(rows: Rollouts, journal: Journal, now: datetime) -> tuple[Decision, Rollout] | None:
+def overseen(
+    rows: Rollouts, journal: Journal, now: datetime, unended: timedelta = UNENDED
+) -> tuple[Decision, Rollout] | None:
     """Decide on what is being tried, do it, and write it down; None where nothing is tried.
+
+    ``unended``: the time after which an answer that has no end failed.
 
     Of several arms the first that something is to be done about: the next look finds the others.
     A decision to hold is written down when a stage begins, and each time a tenth more was seen.
@@ -115,10 +128,10 @@ def overseen(rows: Rollouts, journal: Journal, now: datetime) -> tuple[Decision,
     if before is None or before.trial is None or before.trial.kind == "shadow":
         return None
     trial = before.trial
-    exposures, judged = journal.exposed(trial.experiment)
+    exposures, judged = journal.exposed(trial.experiment, trial.since)
     looks = []
     for release in trial.releases:
-        found = decision(trial, release, before.live, exposures, judged, now)
+        found = decision(trial, release, before.live, exposures, judged, now, unended)
         looks.append((release, found, *followed(before, release, found, now)))
     looks.sort(key=lambda look: look[2] == "hold")  # what is only noted comes last
     notes = [note for note in rows.history(NOTES * len(looks)) if note.at >= trial.since]
@@ -141,11 +154,13 @@ def decision(
     exposures: Iterable[Exposure],
     judged: Iterable[Feedback],
     now: datetime,
+    unended: timedelta = UNENDED,
 ) -> Decision:
     """What the rows of this stage say of one release that is tried."""
     own = ramp_of(trial, release)
-    ledger = ledger_of(trial.since, release, live, exposures, judged, own.slow_after)
-    overdue = now - trial.since > timedelta(days=own.days)
+    rows = (exposures, judged)
+    ledger = ledger_of(trial.since, release, live, *rows, own.slow_after, now - unended, unended)
+    overdue = (now - trial.since) / timedelta(days=1) > own.days
     plan = own.plan()
     stage = min(trial.stage, len(plan.shares) - 1)
     return decide(plan, stage, ledger, gain=own.gain, overdue=overdue)
@@ -175,8 +190,13 @@ def ledger_of(
     exposures: Iterable[Exposure],
     judged: Iterable[Feedback],
     slow_after: float | None = None,
+    begun: datetime | None = None,
+    unended: timedelta = UNENDED,
 ) -> Ledger:
     """The ledger of a stage that began at ``since``.
+
+    What was begun before ``begun`` and has no end failed ``unended`` after that: its server was
+    killed, or it hangs. If it ends after all, its end counts.
 
     Whom another release answered, since the one that was drawn was not there, failed by error, and
     what they think of the other is not counted. Who met both releases, in the moment in which a
@@ -193,6 +213,11 @@ def ledger_of(
         Outcome(row.unit, arms[row.release], kind, False, row.at)
         for row in rows
         for kind in failures(row, slow_after)
+    ]
+    outcomes += [
+        Outcome(row.unit, arms[row.release], "errors", False, row.at + unended)
+        for row in rows
+        if row.outcome is None and begun is not None and row.at < begun
     ]
     by_answer = {row.answer: row for row in rows if not row.fallback}
     outcomes += [
@@ -215,7 +240,7 @@ def slow_after(journal: Journal, live: str) -> float | None:
 
 
 def failures(row: Exposure, slow_after: float | None) -> Sequence[str]:
-    """The guardrails that an answer failed."""
+    """The guardrails that an answer failed which has ended."""
     if row.fallback:
         return ["errors"]
     found = [FAILURES[row.outcome]] if row.outcome in FAILURES else []

@@ -100,6 +100,9 @@ def turn(jobs: Jobs, steps: Steps, id: str, least: int, now: Callable[[], dateti
     is being tried. ``id``: of the turn, if a new one begins.
     """
     waiting = jobs.last(TURN, RUNNING)
+    tried = steps.tried()
+    if waiting is not None and tried not in (None, waiting.record.get("release")):
+        return Turned("nothing", f"{tried} is being tried; {waiting.id} goes on after that")
     if waiting is None:
         if reason := idle(steps, least):
             return Turned("nothing", reason)

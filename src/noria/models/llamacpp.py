@@ -25,7 +25,8 @@ from noria.models.gguf import gguf_at
 from noria.models.heap import give_back
 from noria.models.llama_server import ask, connected, cores, messages, options, started
 from noria.models.openmp import let_threads_go
-from noria.models.side import side_by_side
+from noria.models.side import side_by_side, spelled
+from noria.models.slots import Slots
 from noria.types import Completion, Prompt, Sampling
 
 EVERY = 1 << 20  # alternatives of a token: more than any model knows
@@ -73,6 +74,7 @@ class LlamaCpp:
         self._folder = tempfile.mkdtemp(prefix="noria-")  # mode 700: the socket is ours alone
         self._key = secrets.token_urlsafe(32)
         self._server: Any = None
+        self._slots = Slots(parallel)
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()  # servers that write batches
         self._hiring, self._hired = threading.Lock(), 0
         try:
@@ -128,8 +130,7 @@ class LlamaCpp:
 
         def write() -> None:
             try:
-                reply = ask(self._alive(), prompt, wanted, pieces.put, stop)
-                pieces.put(reply.completion())
+                pieces.put(self._written(prompt, wanted, sampling, adapter, pieces.put, stop))
             except BaseException as error:  # carried over to the thread that reads
                 pieces.put(error)
 
@@ -162,13 +163,18 @@ class LlamaCpp:
         once. Ctrl-C stops at the next token; a prompt that is being read is read to its end.
         """
         let_threads_go()
-        if self._side_by_side == 1 or len(prompts) < 2:
-            slots, write = 1, self._write_alone
-        else:
-            self._hire()
-            slots, write = self._side_by_side, self._write_beside
         wanted = options(sampling) | self._chosen(adapter)
-        return side_by_side(prompts, lambda prompt, stop: write(prompt, wanted, stop), slots, done)
+
+        def alone(prompt: Prompt, stop: threading.Event) -> Completion:
+            return self._written(prompt, wanted, sampling, adapter, unheard, stop)
+
+        def beside(prompt: Prompt, stop: threading.Event) -> Completion:
+            return self._write_beside(prompt, wanted, stop)
+
+        if self._side_by_side == 1 or len(prompts) < 2:
+            return side_by_side(prompts, alone, 1, done)
+        self._hire()
+        return side_by_side(prompts, beside, self._side_by_side, done)
 
     def ids(self, prompt: Prompt) -> tuple[int, ...]:
         """The token ids that the model reads for ``prompt``, with a chat's template."""
@@ -219,6 +225,25 @@ class LlamaCpp:
     ) -> None:
         self.close()
 
+    def _written(
+        self,
+        prompt: Prompt,
+        wanted: Mapping[str, Any],
+        sampling: Sampling,
+        adapter: int | None,
+        tell: Callable[[str], object],
+        stop: threading.Event,
+    ) -> Completion:
+        """Complete one prompt with all threads, in the slot where it is read soonest."""
+        text = "\n".join(spelled(prompt))
+        with self._slots.taken(text, adapter, sampling.max_tokens, stop) as slot:
+            if slot is None:
+                return Completion("", "length", 0, 0)
+            reply = ask(self._alive(), prompt, {**wanted, "id_slot": slot}, tell, stop)
+        found = reply.completion()
+        self._slots.wrote(adapter, found.completion_tokens)
+        return found
+
     def _hire(self) -> None:
         """Load the servers that write batches, once."""
         self._alive()
@@ -240,12 +265,6 @@ class LlamaCpp:
             {"id": place, "scale": float(place == adapter)} for place in range(len(self._adapters))
         ]
         return {"lora": every} if every else {}
-
-    def _write_alone(
-        self, prompt: Prompt, wanted: Mapping[str, Any], stop: threading.Event
-    ) -> Completion:
-        """Complete one prompt with all threads."""
-        return ask(self._alive(), prompt, wanted, unheard, stop).completion()
 
     def _write_beside(
         self, prompt: Prompt, wanted: Mapping[str, Any], stop: threading.Event

@@ -15,7 +15,7 @@ from datetime import datetime
 from sqlalchemy import Engine, func, insert, select, update
 
 from noria.errors import UsageError
-from noria.store.schema import keys
+from noria.store.schema import NAME, keys
 from noria.types import PUBLIC
 
 FRESH = 1.0  # seconds for which a key is believed before it is looked up again
@@ -59,6 +59,8 @@ class Keys:
         """A new key, which nobody can be told again, and whom it stands for."""
         if not tenant.strip():
             raise UsageError("a key without a tenant; expected a name")
+        if len(tenant) > NAME:
+            raise UsageError(f"a tenant of {len(tenant)} characters; expected {NAME} at most")
         key = f"nk-{secrets.token_urlsafe(SECRET)}"
         caller = Caller(f"k{secrets.token_hex(6)}", tenant, groups, rate)
         with self._engine.begin() as connection:
@@ -142,8 +144,9 @@ class Rates:
             return 0.0
         now = self._clock()
         with self._lock:
-            left, since = self._left.get(caller.key, (rate, now))
-            left = min(rate, left + (now - since) * rate / 60)
+            room = max(rate, 1.0)  # of less than one a minute, one may still come
+            left, since = self._left.get(caller.key, (room, now))
+            left = min(room, left + (now - since) * rate / 60)
             if left < 1:
                 self._left[caller.key] = left, now
                 return (1 - left) * 60 / rate

@@ -54,6 +54,11 @@ class Wanted:
         return self.messages[-1].content
 
     @property
+    def opening(self) -> str:
+        """What its user said first."""
+        return next(m.content for m in self.messages if m.role == "user")
+
+    @property
     def history(self) -> tuple[str, ...]:
         """What was asked and answered before, oldest first."""
         said = [m.content for m in self.messages[:-1] if m.role != "system"]
@@ -105,13 +110,9 @@ def held(
     began = perf_counter()
     try:
         answer = yield from written(fleet, drawn, wanted, query)
-    except (UsageError, GeneratorExit):
-        raise
     except BaseException as error:
-        ends = ((TimeoutError, "timeout"), (LeftError, "left"), (BaseException, "error"))
-        outcome = next(name for kind, name in ends if isinstance(error, kind))
-        if drawn.experiment:
-            kept.journal.ended(id, outcome, perf_counter() - began).result()
+        if drawn.experiment:  # one without an end counts as a release that killed its server
+            kept.journal.ended(id, ended_by(error), perf_counter() - began).result()
         raise
     answer = replace(answer, id=id, release=drawn.release)
     seconds = perf_counter() - began
@@ -181,6 +182,11 @@ def written(
 
 def alone(llm: LLM, wanted: Wanted, query: Query) -> Generator[str, None, Answer]:
     """The base model's own answer to the chat, or to as much of its end as it can read."""
+    if (wanted.max_tokens or 0) >= llm.context:
+        raise UsageError(
+            f"max_tokens: expected less than the window's {llm.context} tokens, which the prompt "
+            f"needs a part of; got {wanted.max_tokens}"
+        )
     usual = Sampling(max_tokens=wanted.max_tokens or Sampling().max_tokens)
     sampling = sampled(usual, wanted)
     room = llm.context - sampling.max_tokens
@@ -232,6 +238,18 @@ def at_most(text: str) -> int:
     return (
         len(text.encode("utf-8", "surrogatepass")) + 1
     )  # some tokenizers put a space before the text
+
+
+def ended_by(error: BaseException) -> str:
+    """What ended an answer that did not come.
+
+    >>> ended_by(UsageError()), ended_by(TimeoutError()), ended_by(LeftError()), ended_by(OSError())
+    ('refused', 'timeout', 'left', 'error')
+    """
+    ends = (
+        (UsageError, "refused"), (TimeoutError, "timeout"), ((LeftError, GeneratorExit), "left"),
+    )  # fmt: skip
+    return next((name for kind, name in ends if isinstance(error, kind)), "error")
 
 
 def outcome_of(answer: Answer) -> str:

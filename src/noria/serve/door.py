@@ -18,6 +18,15 @@ request_id: ContextVar[str] = ContextVar("request_id", default="-")
 log = logging.getLogger("noria.access")
 
 
+class Stamped(logging.Filter):
+    """Gives each record of a log the id of the request that it belongs to, or ``-``."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Stamp it, and let it through."""
+        record.request = request_id.get()
+        return True
+
+
 class Door:
     """ASGI middleware. ``limit``: bytes of a body."""
 
@@ -53,10 +62,7 @@ class Door:
             route = scope.get("route")
             path = getattr(route, "path", "other")  # a path that is not here is no label
             self._observed.requested(path, scope["method"], status, seconds)
-            log.info(
-                "%s %s %d %.1f ms", scope["method"][:10], path, status, 1000 * seconds,
-                extra={"request": id},
-            )  # fmt: skip
+            log.info("%s %s %d %.1f ms", scope["method"][:10], path, status, 1000 * seconds)
 
     async def _too_large(self, tell: Any) -> None:
         error = TooLargeError(self._limit)

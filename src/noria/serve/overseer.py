@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from noria.loop.oversee import overseen
+from noria.loop.oversee import UNENDED, overseen
 from noria.serve.repeated import Repeated
 from noria.store.journal import Journal
 from noria.store.rollouts import Rollouts
@@ -14,7 +14,10 @@ log = logging.getLogger("noria.serve")
 
 
 class Overseer(Repeated):
-    """Looks every ``seconds`` until it is closed. Several servers may each have one."""
+    """Looks every ``seconds`` until it is closed. Several servers may each have one.
+
+    ``unended``: more than an answer may take.
+    """
 
     def __init__(
         self,
@@ -22,9 +25,10 @@ class Overseer(Repeated):
         journal: Journal,
         now: Callable[[], datetime],
         seconds: float = EVERY,
+        unended: timedelta = UNENDED,
     ) -> None:
         def look() -> None:
-            if found := overseen(rows, journal, now()):
+            if found := overseen(rows, journal, now(), unended):
                 log.info("%s", found[0].sentence)
 
         super().__init__("noria-overseer", seconds, look, "nothing was decided")

@@ -1,10 +1,12 @@
 """``/v1/feedback`` and ``/v1/events``: what people think and do; told as kept once it is."""
 
 import asyncio
+import logging
 from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Header
+from sqlalchemy.exc import SQLAlchemyError
 
 from noria.serve import bodies
 from noria.serve.bodies import EventBody, FeedbackBody
@@ -14,12 +16,21 @@ from noria.serve.service import Service
 from noria.store.journal import ANSWER, SHADOW
 from noria.types import Event, Feedback
 
+log = logging.getLogger("noria.serve")
 IdempotencyKey = Annotated[str | None, Header(alias="Idempotency-Key", max_length=bodies.NAME)]
 
 
 def routes(service: Service) -> APIRouter:
     """The endpoints of judgements and events."""
     router = APIRouter()
+
+    def counted(given: FeedbackBody) -> None:
+        try:
+            release = service.journal.release_of(given.answer)
+        except SQLAlchemyError as error:  # it is kept; whoever is told otherwise sends it again
+            log.warning("a judgement was kept and not counted: %s", type(error).__name__)
+            return
+        service.observed.judged(release, given.kind, given.value)
 
     @router.post("/v1/feedback", status_code=201)
     async def feedback(
@@ -40,8 +51,7 @@ def routes(service: Service) -> APIRouter:
         )
         id = await asyncio.wrap_future(service.journal.judge(judged, key))
         if id == judged.id:  # a retry is the same judgement, and was counted
-            release = await asyncio.to_thread(service.journal.release_of, given.answer)
-            service.observed.judged(release, given.kind, given.value)
+            await asyncio.to_thread(counted, given)
         return {"id": id}
 
     @router.post("/v1/events", status_code=201)

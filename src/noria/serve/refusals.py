@@ -7,9 +7,10 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from noria.errors import BusyError, ModelError, NoriaError, UsageError
+from noria.errors import BusyError, IndexStoreError, ModelError, NoriaError, UsageError
 from noria.serve.route import UnknownModelError
 from noria.serve.service import TookTooLongError
 from noria.serve.slots import FullError
@@ -25,6 +26,8 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     TookTooLongError: (504, "timeout"),
     FullError: (503, "overloaded"),
     BusyError: (503, "overloaded"),
+    IndexStoreError: (503, "not_ready"),
+    SQLAlchemyError: (503, "store_unavailable"),
     ModelError: (502, "model_error"),
     NoriaError: (500, "server_error"),
 }
@@ -56,6 +59,9 @@ def told(error: BaseException) -> tuple[int, dict[str, Any], dict[str, str]]:
         if isinstance(error, kind):
             seconds = error.seconds if isinstance(error, FullError) else AGAIN
             headers = {"Retry-After": f"{seconds:.0f}"} if status == 503 else {}
+            if isinstance(error, SQLAlchemyError):  # its words are statements and what they hold
+                log.error("the store did not answer", exc_info=error)
+                return status, body("the store does not answer now; try again", code), headers
             return status, body(str(error), code), headers
     log.error("an answer failed", exc_info=error)
     return 500, body("something went wrong here; the log has more", "server_error"), {}

@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AbstractAsyncContextManager, closing, contextmanager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,16 +18,20 @@ from noria.errors import NoriaError
 from noria.serve.auth import Caller, Keys, Rates
 from noria.serve.conversation import Kept, LeftError, Wanted, checked, held, query_of, shadowed
 from noria.serve.course import Course
+from noria.serve.fleet import Fleet
 from noria.serve.observe import Observed
 from noria.serve.route import BASE, Drawn, drawn, shadow, unit_of
-from noria.serve.slots import Slots
+from noria.serve.slots import FullError, Slots
 from noria.serve.standing import Standing
 from noria.serve.trace import Traces
 from noria.store.journal import Journal
-from noria.types import Answer, Query
+from noria.types import Answer, Query, Rollout
 
 log = logging.getLogger("noria.serve")
 BESIDE = 4  # searches and embeddings side by side, beside the answers
+
+
+Pump = Callable[[Callable[[Any], None], "Stop"], None]
 
 
 class TookTooLongError(TimeoutError):
@@ -54,14 +59,13 @@ class Told:
             self._waking = True
             self._loop.call_soon_threadsafe(self._there.set)
 
-    async def heard(self, ends: float) -> Any:
-        """The next piece; raises TimeoutError where there is none at the loop's time ``ends``."""
+    async def heard(self) -> Any:
+        """The next piece."""
         while not self._pieces:
             self._there.clear()
             self._waking = False
             if not self._pieces:  # else it came before the thread could see that nobody is woken
-                left = max(ends - self._loop.time(), 0.001)
-                await asyncio.wait_for(self._there.wait(), left)
+                await self._there.wait()
         return self._pieces.popleft()
 
 
@@ -103,45 +107,46 @@ class Service:
         """
         checked(wanted.messages)
         query = query_of(wanted, caller, course.id)
-        unit = unit_of(caller.tenant, wanted.user or query.id)
-
-        def draw() -> Drawn:
-            return self.drawn(course.model, unit)
-
-        chosen = draw()
-        course.release = chosen.release
+        self._drawn(course.model, unit := unit_for(caller, wanted), self.standing.fleets.now())
         kept = Kept(self.journal, caller, self.now)
-        pump = self._pump(chosen, draw, wanted, query, kept)
+        pump = self._pump(course, unit, wanted, query, kept)
+        place = self.slots.place(caller.key, self.settings.max_wait_seconds)
         try:
-            last: str | Answer = ""
-            async with self.slots.place(caller.key, self.settings.max_wait_seconds):
-                course.placed()
-                async for last in self._run(pump, self._threads):
-                    course.told(last)
-                    if not isinstance(last, Answer):
-                        yield last
-            self._ended(course)
-            yield last  # and the place is free
+            async for piece in self._run(pump, self._threads, place, course.placed):
+                course.told(piece)
+                if isinstance(piece, Answer):
+                    self._ended(course)
+                yield piece
         except BaseException as error:
             if course.answer is None:
                 course.failed(error)
                 self._ended(course)
             raise
 
-    def _pump(
-        self, chosen: Drawn, draw: Callable[[], Drawn], wanted: Wanted, query: Query, kept: Kept
-    ) -> Callable[[Callable[[Any], None], Stop], None]:
-        """What a thread does to answer. ``draw``: chooses again."""
+    def _pump(self, course: Course, unit: str, wanted: Wanted, query: Query, kept: Kept) -> Pump:
+        """What a thread does to answer.
+
+        Who answers is drawn only now: what was rolled back while it waited answers nobody.
+        """
 
         def pump(tell: Callable[[Any], None], stop: Stop) -> None:
-            with self.standing.fleets.pinned() as fleet:
-                is_there = chosen.release == BASE or chosen.release in fleet.answerers
-                # a promotion may have come since: then what is live answers
-                actual = chosen if is_there else draw()
-                with closing(held(fleet, actual, wanted, query, kept)) as writing:
+            with self._pinned() as (rollout, fleet):
+                chosen = self._drawn(course.model, unit, fleet, rollout)
+                course.release = chosen.release
+                with closing(held(fleet, chosen, wanted, query, kept)) as writing:
                     passed_on(writing, tell, stop)
 
         return pump
+
+    @contextmanager
+    def _pinned(self) -> Iterator[tuple[Rollout, Fleet]]:
+        """What answers, and a fleet that has its live release, for as long as the block runs.
+
+        The rollout is read first: a later fleet still has what was live in it.
+        """
+        rollout = self.standing.rollout
+        with self.standing.fleets.pinned() as fleet:
+            yield rollout, fleet
 
     def _ended(self, course: Course) -> None:
         """Count a chat that ended, and trace it."""
@@ -156,9 +161,8 @@ class Service:
         """
         if self.draining:
             return
-        unit = unit_of(caller.tenant, wanted.user or shown.id)
-        loaded = self.standing.fleets.now().answerers
-        release = shadow(model, unit, self.standing.rollout, loaded)
+        rollout, loaded = self.standing.rollout, self.standing.fleets.now().answerers
+        release = shadow(model, unit_for(caller, wanted), rollout, loaded)
         if release is not None:
             answering = asyncio.create_task(self._shadow(release, wanted, caller, shown.id))
             self._shadows.add(answering)
@@ -181,7 +185,7 @@ class Service:
             try:
                 if not free:
                     raise LeftError
-                async for _ in self._run(pump, self._unseen):
+                async for _ in self._run(pump, self._unseen, nullcontext(), lambda: None):
                     pass
             except (LeftError, asyncio.CancelledError):
                 self.observed.skipped.inc()
@@ -196,29 +200,70 @@ class Service:
         for answering in self._shadows:
             answering.cancel()
 
-    def drawn(self, model: str, unit: str) -> Drawn:
-        """Who answers ``unit``, which asks for ``model``."""
+    def _drawn(self, model: str, unit: str, fleet: Fleet, rollout: Rollout | None = None) -> Drawn:
+        """Who of ``fleet`` answers ``unit``, which asks for ``model``."""
         if model == BASE:
             return Drawn(BASE, BASE)
-        loaded = self.standing.fleets.now().answerers
-        return drawn(model, unit, self.standing.rollout, loaded)
+        return drawn(model, unit, rollout or self.standing.rollout, fleet.answerers)
+
+    def probe(self) -> None:
+        """Read the store, and search the passages; raises what a request would be refused for."""
+        self.journal.release_of("")
+        with self._pinned() as (rollout, fleet):
+            fleet.answerers[rollout.live].funnel.search(Query("ready", "ready"))
 
     async def with_live(self, caller: Caller, work: Callable[[Answerer], Any]) -> Any:
-        """What ``work`` makes with the live release, in a thread."""
+        """What ``work`` makes with the live release, in a thread. Raises TookTooLongError."""
 
         def run() -> Any:
-            with self.standing.fleets.pinned() as fleet:
-                return work(fleet.answerers[self.standing.rollout.live])
+            with self._pinned() as (rollout, fleet):
+                return work(fleet.answerers[rollout.live])
 
         async with self.quick.place(caller.key, self.settings.max_wait_seconds):
-            return await asyncio.get_running_loop().run_in_executor(self._threads, run)
+            doing = asyncio.get_running_loop().run_in_executor(
+                self._threads, copy_context().run, run
+            )
+            try:
+                return await asyncio.wait_for(doing, self.settings.max_seconds)
+            except TimeoutError:
+                raise self._too_long() from None
 
     async def _run(
-        self, pump: Callable[[Callable[[Any], None], Stop], None], threads: ThreadPoolExecutor
+        self,
+        pump: Pump,
+        threads: ThreadPoolExecutor,
+        place: AbstractAsyncContextManager[object],
+        placed: Callable[[], object],
     ) -> AsyncIterator[str | Answer]:
-        """What a thread tells, until it has told an answer; its time is bounded."""
-        loop = asyncio.get_running_loop()
-        told, stop = Told(loop), Stop()
+        """What a thread tells, which has a place; the last is an answer.
+
+        The place is free when the thread has ended, however slowly somebody reads what it told.
+        """
+        told = Told(asyncio.get_running_loop())
+        working = asyncio.create_task(self._work(pump, threads, place, placed, told))
+        try:
+            while True:
+                piece = await told.heard()
+                if isinstance(piece, BaseException):
+                    raise piece
+                if isinstance(piece, Answer):
+                    await working
+                    yield piece
+                    return
+                yield piece
+        finally:
+            working.cancel()
+
+    async def _work(
+        self,
+        pump: Pump,
+        threads: ThreadPoolExecutor,
+        place: AbstractAsyncContextManager[object],
+        placed: Callable[[], object],
+        told: Told,
+    ) -> None:
+        """Have a thread answer, once there is a place; its time is bounded."""
+        stop = Stop()
 
         def run() -> None:
             try:
@@ -226,26 +271,25 @@ class Service:
             except BaseException as error:  # carried over to the task that reads
                 told.tell(error)
 
-        ends = loop.time() + self.settings.max_seconds
-        threads.submit(run)
-        stop_reason: BaseException = LeftError()
         try:
-            while True:
-                try:
-                    piece = await told.heard(ends)
-                except TimeoutError:
-                    stop_reason = TookTooLongError(
-                        f"the answer was not ready in {self.settings.max_seconds:.0f} s; ask for "
-                        "less, or raise serve.max_seconds"
-                    )
-                    raise stop_reason from None
-                if isinstance(piece, BaseException):
-                    raise piece
-                yield piece
-                if isinstance(piece, Answer):
-                    return
-        finally:
-            stop.reason = stop_reason
+            async with place:
+                placed()
+                doing = asyncio.get_running_loop().run_in_executor(threads, copy_context().run, run)
+                await asyncio.wait_for(asyncio.shield(doing), self.settings.max_seconds)
+        except TimeoutError:
+            stop.reason = self._too_long()
+            told.tell(stop.reason)
+        except asyncio.CancelledError:
+            stop.reason = LeftError()  # nobody listens any more
+            raise
+        except FullError as error:
+            told.tell(error)
+
+    def _too_long(self) -> TookTooLongError:
+        return TookTooLongError(
+            f"the answer was not ready in {self.settings.max_seconds:.0f} s; ask for less, or "
+            "raise serve.max_seconds"
+        )
 
     def close(self) -> None:
         """End what was begun, and give back what was loaded."""
@@ -255,6 +299,11 @@ class Service:
         self.journal.close()
         if self._traces:
             self._traces.close()
+
+
+def unit_for(caller: Caller, wanted: Wanted) -> str:
+    """Whom an experiment keeps to one release: the user, or the conversation of one unnamed."""
+    return unit_of(caller.tenant, wanted.user or f"{caller.key}\0{wanted.opening}")
 
 
 def passed_on(writing: Any, tell: Callable[[Any], None], stop: Stop) -> None:

@@ -74,19 +74,29 @@ class Slots:
                 self._lent.pop()()  # the one that began last has the least to lose
             return
         if self.waiting >= self.room:
-            raise FullError(self.back())
+            self._make_room(caller)
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(caller, deque()).append(turn)
         try:
             await asyncio.wait_for(asyncio.shield(turn), patience)
         except BaseException as error:
             if turn.done() and not turn.cancelled():
-                self._leave()  # the place came at the same moment
+                if turn.exception() is None:
+                    self._leave()  # the place came at the same moment
             else:
                 self._forget(caller, turn)
             if isinstance(error, TimeoutError):
                 raise FullError(self.back()) from None
             raise
+
+    def _make_room(self, caller: str) -> None:
+        """Refuse the last request of whoever has most waiting, or else this one, by FullError."""
+        most = max(self._queues.values(), key=len, default=None)
+        if most is None or len(most) <= len(self._queues.get(caller, ())) + 1:
+            raise FullError(self.back())
+        turn = most.pop()
+        if not turn.done():
+            turn.set_exception(FullError(self.back()))
 
     def back(self) -> float:
         """Seconds after which a place may be free."""

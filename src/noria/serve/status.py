@@ -1,14 +1,50 @@
 """What is served here, whether it is ready, and what was counted."""
 
+import asyncio
+import logging
+from time import monotonic
 from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
 
+from noria.errors import IndexStoreError, NoriaError
 from noria.serve.entry import Asks
 from noria.serve.route import names
 from noria.serve.service import Service
 from noria.store import rollouts
+
+READY = "ready"
+FRESH, PATIENCE = 1.0, 5.0  # seconds that a look is believed, and that it may take
+log = logging.getLogger("noria.serve")
+
+
+class Probe:
+    """Whether a question would be answered now; looked at once a second at most."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._told, self._until = READY, 0.0
+
+    async def told(self) -> str:
+        """``READY``, or what is missing."""
+        if monotonic() >= self._until:
+            self._told = await self._looked()
+            self._until = monotonic() + FRESH
+        return self._told
+
+    async def _looked(self) -> str:
+        try:
+            await asyncio.wait_for(asyncio.to_thread(self._service.probe), PATIENCE)
+        except IndexStoreError as error:
+            return f"no passages: {error}"
+        except TimeoutError:
+            return f"nothing came of it in {PATIENCE:.0f} s"
+        except (NoriaError, SQLAlchemyError) as error:
+            log.warning("not ready: %s", error)
+            return "the store does not answer"
+        return READY
 
 
 def routes(service: Service) -> APIRouter:
@@ -28,17 +64,21 @@ def routes(service: Service) -> APIRouter:
 
     @router.get("/v1/releases")
     async def releases(caller: Asks) -> dict[str, Any]:
-        return {"rollout": rollouts.as_json(service.standing.rollout)}
+        told = rollouts.as_json(service.standing.rollout)
+        if told["trial"]:  # with the salt anybody could compute whom a canary answers
+            told["trial"] = {name: told["trial"][name] for name in ("experiment", "kind", "steps")}
+        return {"rollout": told}
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
+    probe = Probe(service)
+
     @router.get("/readyz")
     async def readyz() -> Response:
-        ready = not service.draining
-        content = {"status": "ready" if ready else "draining"}
-        return JSONResponse(content, 200 if ready else 503)
+        status = "draining" if service.draining else await probe.told()
+        return JSONResponse({"status": status}, 200 if status == READY else 503)
 
     @router.get("/metrics")
     async def metrics(caller: Asks) -> Response:

@@ -190,13 +190,19 @@ class Journal:
             query = query.where(feedback.c.at >= since)
         return self._judgements(query)
 
-    def exposed(self, experiment: str) -> tuple[tuple[Exposure, ...], tuple[Feedback, ...]]:
-        """An experiment's exposures, and what was thought of those answers; oldest first."""
-        shown = select(exposures).where(exposures.c.experiment == experiment)
+    def exposed(
+        self, experiment: str, since: datetime | None = None
+    ) -> tuple[tuple[Exposure, ...], tuple[Feedback, ...]]:
+        """An experiment's exposures, and what was thought of those answers; oldest first.
+
+        ``since``: only those from then on.
+        """
+        wanted = [exposures.c.experiment == experiment]
+        if since is not None:
+            wanted.append(exposures.c.at >= since)
+        shown = select(exposures).where(*wanted)
         judged = select(feedback).where(
-            feedback.c.answer.in_(
-                select(exposures.c.answer).where(exposures.c.experiment == experiment)
-            )
+            feedback.c.answer.in_(select(exposures.c.answer).where(*wanted))
         )
         with self._engine.connect() as connection:
             rows = connection.execute(shown.order_by(exposures.c.at, exposures.c.answer))

@@ -38,6 +38,7 @@ class Writer:
     def submit(self, work: Callable[[Connection], T]) -> "Future[T]":
         """Do ``work`` soon. The future has its result once it is durable, or what it raised."""
         promise: Future[T] = Future()
+        promise.set_running_or_notify_cancel()  # whoever stops waiting does not stop the write
         with self._gate:
             if not self._open:
                 raise NoriaError("the store was closed; nothing more is written")

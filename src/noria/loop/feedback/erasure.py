@@ -19,19 +19,18 @@ class Erased:
 
 
 def tenant_of(journal: Journal, user: str, tenant: str | None = None) -> str:
-    """The tenant whose user is meant.
+    """The tenant whose user is meant; ``tenant``, where it is named.
 
     Raises UsageError for a name that no tenant has, or several: these are different persons.
     """
+    if tenant is not None:
+        return tenant
     known = {event.tenant for event in journal.events(user=user)}
     known |= {judged.tenant for judged in journal.feedback() if judged.user == user}
-    if tenant is not None:
-        known &= {tenant}
     if not known:
-        where = "" if tenant is None else f" of {tenant!r:.80}"
         raise UsageError(
-            f"nothing is kept of a user {user!r:.80}{where}; expected the name that clients send "
-            "as 'user'"
+            f"nothing is kept of a user {user!r:.80}; expected the name that clients send as "
+            "'user'. Where all their requests failed, name the tenant: --tenant"
         )
     if len(known) > 1:
         raise UsageError(
@@ -46,10 +45,17 @@ def forgotten(
 ) -> Erased:
     """Erase a person.
 
-    What holds something of theirs is found first: afterwards nobody could tell.
+    What holds something of theirs is found first: afterwards nobody could tell. Raises UsageError
+    where nothing was kept.
     """
     held = touched(registry, ids_of(journal, tenant, user))
-    return Erased(tenant, journal.forget(tenant, user, unit), held)
+    rows = journal.forget(tenant, user, unit)
+    if not any(rows.values()):
+        raise UsageError(
+            f"nothing is kept of a user {user!r:.80} of {tenant!r:.80}; expected the name that "
+            "clients send as 'user'"
+        )
+    return Erased(tenant, rows, held)
 
 
 def ids_of(journal: Journal, tenant: str, user: str) -> set[str]:
