@@ -137,6 +137,24 @@ class TestAdapters:
             for who, completions in zip(turns, found, strict=True):
                 assert [c.text for c in completions] == [fresh[who, text] for text in TEXTS]
 
+    def test_who_ask_about_one_passage_have_it_read_once(self, tiny: "Tiny") -> None:
+        def ask(llama: LlamaCpp, who: int, question: str) -> Completion:
+            stream = choice(llama, who).stream(" ".join(TEXTS) + question, Sampling(max_tokens=1))
+            while True:
+                try:
+                    next(stream)
+                except StopIteration as end:
+                    return end.value  # type: ignore[no-any-return]
+
+        questions = [f" {letter}?" for letter in "abcdef"]
+        with served(tiny, parallel=3, threads=1) as llama, ThreadPoolExecutor(6) as pool:
+            found = list(pool.map(lambda question: ask(llama, 0, question), questions))
+            other = ask(llama, 1, questions[0])
+        read = [each.prompt_tokens - each.cached_tokens for each in found]
+        assert sorted(read)[-1] == found[0].prompt_tokens  # by the first
+        assert sum(tokens > 10 for tokens in read) == 1
+        assert other.cached_tokens == 0  # what another adapter has read is of no use
+
     def test_each_is_an_llm(self, tiny: "Tiny") -> None:
         with served(tiny) as llama:
             for who in (None, 1):

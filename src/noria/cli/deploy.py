@@ -168,7 +168,7 @@ def shadow(
 def history(
     json: Json = False, config: Config = None, home: Home = None, debug: Debug = False
 ) -> None:
-    """What was promoted, tried and rolled back, when and why; the newest first."""
+    """What was promoted, tried and rolled back, when, by whom and why; the newest first."""
     from noria.store.rollouts import as_json
 
     changes = house(config, home).rollouts.history()
@@ -184,7 +184,9 @@ def history(
     ]
     lines = [
         f"{c.at:%Y-%m-%d %H:%M}  {c.action:9}  {c.release}  {why(c.reason)}".rstrip()
-        for c in changes
+        for c, newer in zip(changes, (None, *changes), strict=False)
+        # that it held says nothing once another decision has followed
+        if newer is None or (c.action, c.release) != ("hold", newer.release)
     ]
     show({"changes": rows}, json, "\n".join(lines) or "nothing was promoted yet")
 
