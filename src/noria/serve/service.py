@@ -22,7 +22,7 @@ from noria.serve.fleet import Fleet
 from noria.serve.observe import Observed
 from noria.serve.route import BASE, Drawn, drawn, shadow, unit_of
 from noria.serve.slots import FullError, Slots
-from noria.serve.standing import Standing
+from noria.serve.standing import READY, Standing
 from noria.serve.trace import Traces
 from noria.store.journal import Journal
 from noria.types import Answer, Query, Rollout
@@ -210,7 +210,7 @@ class Service:
         """Read the store, and search the passages; raises what a request would be refused for."""
         self.journal.release_of("")
         with self._pinned() as (rollout, fleet):
-            fleet.answerers[rollout.live].funnel.search(Query("ready", "ready"))
+            fleet.answerers[rollout.live].funnel.search(READY)
 
     async def with_live(self, caller: Caller, work: Callable[[Answerer], Any]) -> Any:
         """What ``work`` makes with the live release, in a thread. Raises TookTooLongError."""
