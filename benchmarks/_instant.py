@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from noria.protocols import LLM
 from noria.serve.standing import Standing
 from noria.shipyard import ReleaseYard, begun
 from noria.types import Answer, Candidate, Citation, Completion, Item, Query, Retrieval
+from noria.writers import Writers
 
 PASSAGE = Item("p1", "Ada dug the well in 1842.", "wells.md", 0, 25)
 MAX_PROMPT = 4096  # words
@@ -49,14 +51,23 @@ class OnePassage:
         return Retrieval((Candidate(PASSAGE, 1.0, {"dense": 1.0, "lexical": 1.0}),), "memory@1")
 
 
-class InstantHouse(House):
-    """A house whose releases all write at once."""
+class InstantWriters(Writers):
+    """Loads no weights."""
 
-    def writers_of(
+    def several(
         self, source: str, versions: Sequence[Any]
     ) -> tuple[LLM, list[LLM], Callable[[], None]]:
         """One fake for each."""
         return Instant(), [Instant() for _ in versions], lambda: None
+
+
+class InstantHouse(House):
+    """A house whose releases all write at once."""
+
+    @cached_property
+    def writers(self) -> Writers:
+        """Those that load nothing."""
+        return InstantWriters(self.settings.models, Path)
 
 
 class Unchecked(Answerer):
