@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,6 +31,7 @@ from noria.models.slots import Slots
 from noria.types import Completion, Prompt, Sampling
 
 EVERY = 1 << 20  # alternatives of a token: more than any model knows
+PAUSE = 0.05  # seconds between two pieces: twenty in a second look smooth
 COUNTED = 2048  # texts whose tokens are counted once: instructions, passages that many find
 
 
@@ -39,6 +41,29 @@ class Prediction:
 
     ids: tuple[int, ...]
     logprobs: Mapping[int, float]
+
+
+class Together:
+    """Tells pieces together that come quickly; the first at once.
+
+    Each waking of who reads takes a core from the model.
+    """
+
+    def __init__(self, tell: Callable[[str], object]) -> None:
+        self._tell, self._pieces, self._until = tell, list[str](), 0.0
+
+    def __call__(self, piece: str) -> None:
+        """One more piece."""
+        self._pieces.append(piece)
+        if monotonic() >= self._until:
+            self.rest()
+
+    def rest(self) -> None:
+        """Tell what was not told yet."""
+        if self._pieces:
+            self._tell("".join(self._pieces))
+            self._pieces.clear()
+            self._until = monotonic() + PAUSE
 
 
 class LlamaCpp:
@@ -126,11 +151,13 @@ class LlamaCpp:
         """
         wanted = options(sampling) | self._chosen(adapter)
         pieces: queue.SimpleQueue[str | Completion | BaseException] = queue.SimpleQueue()
-        stop = threading.Event()
+        stop, told = threading.Event(), Together(pieces.put)
 
         def write() -> None:
             try:
-                pieces.put(self._written(prompt, wanted, sampling, adapter, pieces.put, stop))
+                completion = self._written(prompt, wanted, sampling, adapter, told, stop)
+                told.rest()
+                pieces.put(completion)
             except BaseException as error:  # carried over to the thread that reads
                 pieces.put(error)
 

@@ -189,11 +189,11 @@ class ChatResponse:
     model: str
     created: int
 
-    def whole(self, answer: Answer, text: str) -> dict[str, Any]:
+    def whole(self, answer: Answer) -> dict[str, Any]:
         """All at once."""
         choice = {
             "index": 0,
-            "message": {"role": "assistant", "content": text, "refusal": None},
+            "message": {"role": "assistant", "content": answer.text, "refusal": None},
             "finish_reason": answer.finish,
             "logprobs": None,
         }

@@ -16,7 +16,6 @@ from noria.serve.conversation import Wanted
 from noria.serve.course import Course
 from noria.serve.entry import Asks
 from noria.serve.refusals import told
-from noria.serve.route import BASE
 from noria.serve.service import Service
 from noria.types import Answer
 
@@ -40,20 +39,17 @@ def routes(service: Service) -> APIRouter:
             counted = bool((given.stream_options or {}).get("include_usage"))
             chunks = streamed(writing, first, response, counted, then)
             return StreamingResponse(chunks, media_type="text/event-stream", headers=FLUSH)
-        text, answer = await gathered(writing)
-        said = answer.text if answer.release != BASE else text
-        return JSONResponse(response.whole(answer, said), background=BackgroundTask(then, answer))
+        answer = await ended(writing)
+        return JSONResponse(response.whole(answer), background=BackgroundTask(then, answer))
 
     return router
 
 
-async def gathered(writing: AsyncIterator[str | Answer]) -> tuple[str, Answer]:
-    """All pieces together, and the answer."""
-    text = ""
+async def ended(writing: AsyncIterator[str | Answer]) -> Answer:
+    """The answer, once it is there."""
     async for piece in writing:
         if isinstance(piece, Answer):
-            return text, piece
-        text += piece
+            return piece
     raise AssertionError("a service gives an answer, or raises")
 
 
