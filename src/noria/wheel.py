@@ -285,11 +285,14 @@ class Wheel:
         finally:
             own.rest()
 
+    def opened(self, turn: str) -> dict[str, Any] | None:
+        """What answered when this turn opened its canary."""
+        notes = self.house.rollouts.history(NOTES)
+        return next((as_json(n.state) for n in notes if n.reason.get("turn") == turn), None)
+
     def open(self, release: str, verdict: Mapping[str, Any], turn: str) -> dict[str, Any]:
         """Try it on some users, on the ramp that the settings say."""
         before = self._rollout()
-        if any(note.reason.get("turn") == turn for note in self.house.rollouts.history(NOTES)):
-            return as_json(before)  # the turn was interrupted after this, whatever came of it since
         own = self.house.settings.canary
         plan = settled(ramped(self.journal, before.live, own, gain=bool(verdict["gain"])))
         shares = {release: plan["shares"][0]}

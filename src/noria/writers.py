@@ -62,19 +62,23 @@ class Writers:
         llama = self._llama(path, fingerprint=digest_of(path), adapters=files)
         opened: list[Any] = [llama]
         found: list[LLM] = []
-        for version in versions:
-            if version is not None and version.adapter is not None:
-                found.append(llama.with_adapter(adapters.index(version.adapter)))
-            elif version is not None and (version.model or version.weights):
-                opened.append(self._tuned(source, version))
-                found.append(opened[-1])
-            else:
-                found.append(llama)
 
         def close() -> None:
             for each in opened:
                 each.close()
 
+        try:
+            for version in versions:
+                if version is not None and version.adapter is not None:
+                    found.append(llama.with_adapter(adapters.index(version.adapter)))
+                elif version is not None and (version.model or version.weights):
+                    opened.append(self._tuned(source, version))
+                    found.append(opened[-1])
+                else:
+                    found.append(llama)
+        except BaseException:
+            close()
+            raise
         return llama, found, close
 
     def scorer(self, source: str, version: "Version | None" = None) -> "TransformersScorer":

@@ -28,6 +28,7 @@ class FakeSteps:
     trial: str | None = None
     answers: str = "r-live"
     cut: str = ""
+    was_opened: Mapping[str, Any] | None = None
     asked: list[str] = field(default_factory=list)
 
     def done(self, step: str) -> None:
@@ -62,6 +63,9 @@ class FakeSteps:
         assert (release, live) == ("r-new", self.answers)
         self.done("validate")
         return {"passed": self.passed, "gain": True, "sentence": "Passed.", "checks": []}
+
+    def opened(self, turn: str) -> Mapping[str, Any] | None:
+        return self.was_opened
 
     def open(self, release: str, verdict: Mapping[str, Any], turn: str) -> Mapping[str, Any]:
         assert verdict["passed"]
@@ -136,3 +140,15 @@ def test_an_interrupted_turn_waits_while_another_release_is_tried(engine: Engine
     assert (done.end, steps.asked) == ("nothing", [])
     assert done.sentence == "r-other is being tried; t-1 goes on after that"
     assert taken(engine, FakeSteps()).end == "opened"
+
+
+@pytest.mark.parametrize("live", ["r-live", "r-new"])
+def test_what_was_opened_before_the_power_went_is_not_opened_again(
+    engine: Engine, live: str
+) -> None:
+    with pytest.raises(CutError):
+        taken(engine, FakeSteps(cut="open"))
+    steps = FakeSteps(answers=live, was_opened={"live": "r-live"})  # what came of it is no matter
+    done = taken(engine, steps)
+    assert (done.end, steps.asked) == ("opened", [])
+    assert done.record["deployment"] == {"live": "r-live"}

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from hypothesis import given
@@ -72,6 +73,52 @@ def test_not_where_that_takes_longer_than_reading_it_anew() -> None:
 
 def test_nor_for_a_few_words_in_common() -> None:
     assert beside(slots(2), PASSAGE[:40] + "Where is it?") == 1
+
+
+def test_whoever_waits_takes_a_slot_that_comes_free_sooner() -> None:
+    """Two are busy; the one that would be cheaper writes on, and the other one's user has gone."""
+    at, leave, found = slots(2, length=40), threading.Event(), list[int | None]()
+
+    def hold() -> None:
+        with at.taken("x" * 4000, None, 99, GO):
+            leave.wait(20)
+
+    def wait() -> None:
+        with at.taken(PASSAGE[:200] + "Where?", None, 99, GO) as place:
+            found.append(place)
+
+    with at.taken(PASSAGE[:200] + "How high?", None, 99, GO):
+        holding, waiting = threading.Thread(target=hold), threading.Thread(target=wait)
+        holding.start()
+        until(lambda: len(at._slots[1].line) == 1)
+        waiting.start()
+        until(lambda: len(at._slots[0].line) == 2)
+        leave.set()
+        waiting.join(20)
+        assert found == [1]
+    holding.join(20)
+
+
+def until(true: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+
+
+def test_a_guess_that_was_wrong_is_given_up() -> None:
+    """The answer before it was to be short, and goes on and on."""
+    at, found = slots(2), list[int | None]()
+
+    def wait() -> None:
+        with at.taken(PASSAGE + "Where?", None, 99, GO) as place:
+            found.append(place)
+
+    with at.taken(PASSAGE + "How high?", None, 99, GO):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        waiting.join(20)
+        assert found == [1]
 
 
 def test_who_leaves_the_line_holds_up_nobody() -> None:

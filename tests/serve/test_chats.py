@@ -334,3 +334,23 @@ def test_every_model_that_is_listed_answers(serving: Serving) -> None:
     found = dict(asyncio.run(run()))
     assert {"noria", "base", "live", "r1"} <= found.keys()
     assert set(found.values()) == {200}
+
+
+def test_many_who_ask_whether_all_is_ready_cause_one_look(serving: Serving) -> None:
+    at, looks = serving(), list[int]()
+    at.service.probe = lambda: looks.append(1)  # type: ignore[method-assign]
+
+    async def run() -> set[int]:
+        async with at.client() as client:
+            found = await asyncio.gather(*(client.get("/readyz") for _ in range(20)))
+            return {each.status_code for each in found}
+
+    assert asyncio.run(run()) == {200}
+    assert len(looks) == 1
+
+
+def test_without_a_thread_a_chat_fails_at_once(serving: Serving) -> None:
+    at = serving()
+    at.service._threads.shutdown()
+    assert post(at, asked()).status_code == 500
+    assert at.service.slots.running == 0

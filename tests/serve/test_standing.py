@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from test_chats import asked, post
 
 from noria.config import ServeSettings
@@ -193,6 +194,28 @@ def test_a_server_begins_with_what_can_be_loaded(serving: Serving) -> None:
     assert post(at, asked(model="previous")).status_code == 404
 
 
+def test_what_cannot_be_loaded_beside_what_is_live_is_not_tried_four_times_a_second(
+    serving: Serving,
+) -> None:
+    at = serving()
+    standing, tries = at.service.standing, list[Any]()
+    standing._looking.close()
+
+    def full(releases: Any) -> Any:
+        tries.append(releases)
+        raise MemoryError
+
+    at.yard.fleet = full  # type: ignore[method-assign]
+    change(at, promoted(at.rows.now(), "r2"))
+    with pytest.raises(MemoryError):
+        standing.refresh()
+    tried_once = len(tries)
+    for _ in range(3):
+        standing.refresh()
+    assert len(tries) == tried_once
+    assert release_of(at) == "r1"
+
+
 def test_two_promotions_between_two_looks_leave_no_gap(serving: Serving) -> None:
     at = serving()
     standing, rows = at.service.standing, at.rows
@@ -211,10 +234,11 @@ def test_two_promotions_between_two_looks_leave_no_gap(serving: Serving) -> None
 
 
 def test_what_was_rolled_back_while_it_waited_answers_nobody(serving: Serving) -> None:
-    gate = threading.Event()
+    gate, begun = threading.Event(), threading.Event()
 
     def says(release: str, prompt: Prompt) -> str:
         if "dug" in str(prompt):
+            begun.set()
             gate.wait(20)
         return f"Ada dug it, says {release}."
 
@@ -228,11 +252,9 @@ def test_what_was_rolled_back_while_it_waited_answers_nobody(serving: Serving) -
                 asyncio.create_task(client.post("/v1/chat/completions", json=asked(user=user)))
                 for user in ("ada", "ben")
             ]
-            while at.service.slots.waiting < 1:
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(until, lambda: begun.is_set() and at.service.slots.waiting == 1)
             change(at, rolled_back(at.rows.now()))
-            while at.service.standing.rollout.trial is not None:
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(until, lambda: at.service.standing.rollout.trial is None)
             gate.set()
             return [each.json()["noria"]["release"] for each in await asyncio.gather(*asking)]
 
@@ -266,7 +288,7 @@ def test_who_is_refused_has_an_end_and_one_that_hangs_has_none(serving: Serving)
             gate.wait(20)
         return "Ada."
 
-    at = serving(says, settings=ServeSettings(max_seconds=0.2))
+    at = serving(says, settings=ServeSettings(max_seconds=3))
     change(at, tried(at.rows.now(), {"r2": 1.0}, "x1", "salt", NOW))
     until(lambda: at.service.standing.rollout.trial is not None)
     assert post(at, asked("word " * 9000)).status_code == 400

@@ -59,6 +59,10 @@ class Steps(Protocol):
         """The gate's verdict, as JSON: with ``passed``, ``gain``, ``sentence`` and ``checks``."""
         ...
 
+    def opened(self, turn: str) -> Mapping[str, Any] | None:
+        """What answered when this turn opened its canary, as JSON; None where it did not yet."""
+        ...
+
     def open(self, release: str, verdict: Mapping[str, Any], turn: str) -> Mapping[str, Any]:
         """Try it on some users; what answers now, as JSON."""
         ...
@@ -133,6 +137,9 @@ def gone_on(at: Turn, steps: Steps) -> Turned:
     if "release" not in done:
         at = at.record("release", steps.register(at.job.record["tuned"]))
     release, live = at.job.record["release"], steps.live()
+    if deployed := steps.opened(at.job.id):  # it was interrupted after that
+        at = at.record("deployment", deployed)
+        return at.ended("opened", f"{release} was tried; noria status says what came of it")
     if release == live:
         return at.ended("nothing", f"{release} answers already: what was learnt is the same again")
     if done.get("verdict", {}).get("live") != live:  # it was held against another one, or none

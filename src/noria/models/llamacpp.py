@@ -268,7 +268,8 @@ class LlamaCpp:
                 return Completion("", "length", 0, 0)
             reply = ask(self._alive(), prompt, {**wanted, "id_slot": slot}, tell, stop)
         found = reply.completion()
-        self._slots.wrote(adapter, found.completion_tokens)
+        if sampling.max_tokens > 1 and not stop.is_set():  # else it tells nothing of its length
+            self._slots.wrote(adapter, found.completion_tokens)
         return found
 
     def _hire(self) -> None:

@@ -13,22 +13,40 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import mean
+from time import monotonic
 
 CHARACTERS = 4  # of a token, about
 READS = 8  # tokens that are read in the time that one is written, about, on a CPU
 RECENT = 32  # answers by which the next one's length is guessed
+LONGEST = 1.0  # seconds after which the guess was wrong, and any idle slot is better
 PATIENCE = 0.05  # seconds between two looks whether the one who waits is still wanted
 
 
 @dataclass(eq=False)
+class Ticket:
+    """One prompt in line. ``reader``: by which weights; ``most``: tokens that it may write."""
+
+    text: str
+    reader: Hashable
+    most: int
+    came: float
+
+
+@dataclass(eq=False)
 class Slot:
-    """One slot: what was read there last, by which weights, and who is in line."""
+    """One slot, whose turn it was last, and who is in line; the first of them is being answered."""
 
     place: int
-    text: str = ""
-    reader: Hashable = None
-    line: deque[object] = field(default_factory=deque)
+    last: Ticket | None = None
+    line: deque[Ticket] = field(default_factory=deque)
     used: int = 0
+
+    def unread(self, ticket: Ticket, ahead: int | None = None) -> float:
+        """Tokens of a prompt that it would read after the first ``ahead`` in line, or all."""
+        before = self.line[ahead - 1] if ahead else self.line[-1] if self.line else self.last
+        alike = before is not None and before.reader == ticket.reader
+        shared = common(ticket.text, before.text) if before and alike else 0
+        return (len(ticket.text) - shared) / CHARACTERS
 
 
 class Slots:
@@ -49,18 +67,20 @@ class Slots:
         ``reader``: by which weights it is read, since what others have read is of no use.
         ``most``: tokens that may be written, the guess as long as nothing is known.
         """
-        ticket = object()
+        ticket = Ticket(text, reader, most, monotonic())
         with self._changed:
-            slot = self._soonest(text, reader, most)
-            slot.line.append(ticket)
-            slot.text, slot.reader = text, reader
-            self._taken += 1
-            slot.used = self._taken
+            self._soonest(ticket).line.append(ticket)
+        slot = None
         try:
-            yield slot.place if self._arrived(slot, ticket, stop) else None
+            slot = self._arrived(ticket, stop)
+            yield slot.place if slot else None
         finally:
             with self._changed:
-                slot.line.remove(ticket)
+                if slot is None:
+                    self._slot_of(ticket).line.remove(ticket)
+                else:
+                    slot.line.remove(ticket)
+                    slot.last = ticket
                 self._changed.notify_all()
 
     def wrote(self, reader: Hashable, tokens: int) -> None:
@@ -68,26 +88,48 @@ class Slots:
         with self._changed:
             self._lengths.setdefault(reader, deque(maxlen=RECENT)).append(tokens)
 
-    def _arrived(self, slot: Slot, ticket: object, stop: threading.Event) -> bool:
-        """Wait until ``ticket`` is the first in line; False where ``stop`` is set before."""
+    def _arrived(self, ticket: Ticket, stop: threading.Event) -> Slot | None:
+        """Wait until ``ticket`` is the first in its line; None where ``stop`` is set before."""
         with self._changed:
+            slot = self._slot_of(ticket)
             while slot.line[0] is not ticket:
                 if stop.is_set():
-                    return False
+                    return None
                 self._changed.wait(PATIENCE)
-        return True
+                slot = self._better(ticket, slot)
+            self._taken += 1
+            slot.used = self._taken
+        return slot
 
-    def _soonest(self, text: str, reader: Hashable, most: int) -> Slot:
+    def _slot_of(self, ticket: Ticket) -> Slot:
+        return next(slot for slot in self._slots if ticket in slot.line)
+
+    def _soonest(self, ticket: Ticket) -> Slot:
         """Where the fewest tokens are in the way; of equals, the one used longest ago."""
-        known = self._lengths.get(reader)
-        expected = mean(known) if known else most
+        written = READS * self._expected(ticket)
+        return min(
+            self._slots,
+            key=lambda slot: (slot.unread(ticket) + written * len(slot.line), slot.used),
+        )
 
-        def in_the_way(slot: Slot) -> float:
-            shared = common(text, slot.text) if slot.reader == reader else 0
-            unread = (len(text) - shared) / CHARACTERS
-            return unread + READS * expected * len(slot.line)
+    def _better(self, ticket: Ticket, slot: Slot) -> Slot:
+        """An idle slot, once waiting in the line of ``slot`` takes longer; or that one."""
+        ahead = slot.line.index(ticket)
+        idle = [each for each in self._slots if not each.line]
+        if not ahead or not idle:
+            return slot
+        best = min(idle, key=lambda each: (each.unread(ticket), each.used))
+        left = slot.unread(ticket, ahead) + READS * self._expected(ticket) * ahead
+        if best.unread(ticket) < left or monotonic() - ticket.came > LONGEST:
+            slot.line.remove(ticket)
+            best.line.append(ticket)
+            return best
+        return slot
 
-        return min(self._slots, key=lambda slot: (in_the_way(slot), slot.used))
+    def _expected(self, ticket: Ticket) -> float:
+        """Tokens that each of those in line will write, about."""
+        known = self._lengths.get(ticket.reader)
+        return mean(known) if known else ticket.most
 
 
 def common(one: str, other: str) -> int:

@@ -21,13 +21,14 @@ from noria.serve.course import Course
 from noria.serve.fleet import Fleet
 from noria.serve.observe import Observed
 from noria.serve.route import BASE, Drawn, drawn, shadow, unit_of
-from noria.serve.slots import FullError, Slots
+from noria.serve.slots import Slots
 from noria.serve.standing import READY, Standing
 from noria.serve.trace import Traces
 from noria.store.journal import Journal
 from noria.types import Answer, Query, Rollout
 
 log = logging.getLogger("noria.serve")
+MOMENT = 0.05  # seconds; a thread that takes longer gives back models that were replaced
 BESIDE = 4  # searches and embeddings side by side, beside the answers
 
 
@@ -107,7 +108,8 @@ class Service:
         """
         checked(wanted.messages)
         query = query_of(wanted, caller, course.id)
-        self._drawn(course.model, unit := unit_for(caller, wanted), self.standing.fleets.now())
+        unit = unit_for(caller, wanted)
+        course.release = self._drawn(course.model, unit, self.standing.fleets.now()).release
         kept = Kept(self.journal, caller, self.now)
         pump = self._pump(course, unit, wanted, query, kept)
         place = self.slots.place(caller.key, self.settings.max_wait_seconds)
@@ -178,7 +180,7 @@ class Service:
                 if release not in fleet.answerers:  # it has ended since
                     raise LeftError
                 with closing(shadowed(fleet, release, wanted, query, kept, of)) as writing:
-                    passed_on(writing, tell, stop)
+                    passed_on(writing, briefly(tell), stop)
 
         leave = asyncio.current_task().cancel  # type: ignore[union-attr]
         with self.slots.borrowed(leave) as free:
@@ -237,7 +239,8 @@ class Service:
     ) -> AsyncIterator[str | Answer]:
         """What a thread tells, which has a place; the last is an answer.
 
-        The place is free when the thread has ended, however slowly somebody reads what it told.
+        The place is free when the thread has ended, however slowly somebody reads what it told, or
+        when nobody waits for it any more.
         """
         told = Told(asyncio.get_running_loop())
         working = asyncio.create_task(self._work(pump, threads, place, placed, told))
@@ -247,7 +250,7 @@ class Service:
                 if isinstance(piece, BaseException):
                     raise piece
                 if isinstance(piece, Answer):
-                    await working
+                    await asyncio.wait({working}, timeout=MOMENT)  # the place is free by then
                     yield piece
                     return
                 yield piece
@@ -282,7 +285,7 @@ class Service:
         except asyncio.CancelledError:
             stop.reason = LeftError()  # nobody listens any more
             raise
-        except FullError as error:
+        except Exception as error:  # no place, or no thread
             told.tell(error)
 
     def _too_long(self) -> TookTooLongError:

@@ -72,7 +72,12 @@ class Standing:
     def _loaded(self, more: Sequence[str]) -> Fleet:
         """What is live here and as many others as can be loaded."""
         live = self._now.live
-        fleet, refused = loaded(self._yard, live, [each for each in more if each != live])
+        beside = [each for each in more if each != live]
+        try:
+            fleet, refused = loaded(self._yard, live, beside)
+        except Exception:  # there is no room for a second fleet, say: it will not be there at once
+            self._refused |= frozenset(beside)
+            raise
         self._refused |= refused
         return fleet
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import SQLAlchemyError
 
-from noria.errors import IndexStoreError, NoriaError
+from noria.errors import IndexStoreError
 from noria.serve.entry import Asks
 from noria.serve.route import names
 from noria.serve.service import Service
@@ -21,30 +20,37 @@ log = logging.getLogger("noria.serve")
 
 
 class Probe:
-    """Whether a question would be answered now; looked at once a second at most."""
+    """Whether a question would be answered now: one look at a time, and one a second at most."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._looking: asyncio.Task[str] | None = None
         self._told, self._until = READY, 0.0
 
     async def told(self) -> str:
         """``READY``, or what is missing."""
-        if monotonic() >= self._until:
-            self._told = await self._looked()
-            self._until = monotonic() + FRESH
-        return self._told
+        if self._looking is None:
+            if monotonic() < self._until:
+                return self._told
+            self._looking = asyncio.create_task(self._looked())
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._looking), PATIENCE)
+        except TimeoutError:
+            return f"nothing came of it in {PATIENCE:.0f} s"
 
     async def _looked(self) -> str:
         try:
-            await asyncio.wait_for(asyncio.to_thread(self._service.probe), PATIENCE)
+            await asyncio.to_thread(self._service.probe)
+            self._told = READY
         except IndexStoreError as error:
-            return f"no passages: {error}"
-        except TimeoutError:
-            return f"nothing came of it in {PATIENCE:.0f} s"
-        except (NoriaError, SQLAlchemyError) as error:
+            log.warning("not ready: %s", error)  # which names paths
+            self._told = "no passages can be searched"
+        except Exception as error:  # whatever it is, no question would be answered
             log.warning("not ready: %s", error)
-            return "the store does not answer"
-        return READY
+            self._told = "the store or the passages do not answer"
+        finally:
+            self._until, self._looking = monotonic() + FRESH, None
+        return self._told
 
 
 def routes(service: Service) -> APIRouter:
