@@ -16,7 +16,7 @@ from statistics import mean
 from time import monotonic
 
 CHARACTERS = 4  # of a token, about
-READS = 8  # tokens that are read in the time that one is written, about, on a CPU
+READS = 5  # tokens that are read in the time that one is written; 4 to 6 were measured on a CPU
 RECENT = 32  # answers by which the next one's length is guessed
 LONGEST = 1.0  # seconds after which the guess was wrong, and any idle slot is better
 PATIENCE = 0.05  # seconds between two looks whether the one who waits is still wanted
