@@ -109,16 +109,18 @@ def until(true: Callable[[], bool]) -> None:
 def test_a_guess_that_was_wrong_is_given_up() -> None:
     """The answer before it was to be short, and goes on and on."""
     at, found = slots(2), list[int | None]()
+    place(at, "a quick one")
 
     def wait() -> None:
         with at.taken(PASSAGE + "Where?", None, 99, GO) as place:
             found.append(place)
 
-    with at.taken(PASSAGE + "How high?", None, 99, GO):
+    with at.taken(PASSAGE + "How high?", None, 99, GO) as first:
         waiting = threading.Thread(target=wait)
         waiting.start()
         waiting.join(20)
-        assert found == [1]
+        assert found == [0]
+    assert first == 1
 
 
 def test_who_leaves_the_line_holds_up_nobody() -> None:

@@ -7,6 +7,7 @@ reading it anew. (Schedulers of large servers do the same with their queues: Zhe
 2024.) Knows no models: texts in, the numbers of slots out.
 """
 
+import math
 import threading
 from collections import deque
 from collections.abc import Hashable, Iterator
@@ -18,18 +19,21 @@ from time import monotonic
 CHARACTERS = 4  # of a token, about
 READS = 5  # tokens that are read in the time that one is written; 4 to 6 were measured on a CPU
 RECENT = 32  # answers by which the next one's length is guessed
-LONGEST = 1.0  # seconds after which the guess was wrong, and any idle slot is better
+LONGEST = 2.0  # times as long as was to be expected: then the guess was wrong
 PATIENCE = 0.05  # seconds between two looks whether the one who waits is still wanted
 
 
 @dataclass(eq=False)
 class Ticket:
-    """One prompt in line. ``reader``: by which weights; ``most``: tokens that it may write."""
+    """One prompt in line. ``reader``: by which weights; ``most``: tokens that it may write.
+
+    ``until``: when whoever is before it should have been answered.
+    """
 
     text: str
     reader: Hashable
     most: int
-    came: float
+    until: float = math.inf
 
 
 @dataclass(eq=False)
@@ -57,6 +61,7 @@ class Slots:
         self._changed = threading.Condition()
         self._taken = 0
         self._lengths: dict[Hashable, deque[int]] = {}
+        self._seconds: deque[float] = deque(maxlen=RECENT)
 
     @contextmanager
     def taken(
@@ -67,12 +72,15 @@ class Slots:
         ``reader``: by which weights it is read, since what others have read is of no use.
         ``most``: tokens that may be written, the guess as long as nothing is known.
         """
-        ticket = Ticket(text, reader, most, monotonic())
+        ticket = Ticket(text, reader, most)
         with self._changed:
-            self._soonest(ticket).line.append(ticket)
-        slot = None
+            line = self._soonest(ticket).line
+            if self._seconds:
+                ticket.until = monotonic() + LONGEST * len(line) * mean(self._seconds)
+            line.append(ticket)
+        slot, began = None, 0.0
         try:
-            slot = self._arrived(ticket, stop)
+            slot, began = self._arrived(ticket, stop), monotonic()
             yield slot.place if slot else None
         finally:
             with self._changed:
@@ -81,6 +89,7 @@ class Slots:
                 else:
                     slot.line.remove(ticket)
                     slot.last = ticket
+                    self._seconds.append(monotonic() - began)
                 self._changed.notify_all()
 
     def wrote(self, reader: Hashable, tokens: int) -> None:
@@ -120,7 +129,7 @@ class Slots:
             return slot
         best = min(idle, key=lambda each: (each.unread(ticket), each.used))
         left = slot.unread(ticket, ahead) + READS * self._expected(ticket) * ahead
-        if best.unread(ticket) < left or monotonic() - ticket.came > LONGEST:
+        if best.unread(ticket) < left or monotonic() > ticket.until:
             slot.line.remove(ticket)
             best.line.append(ticket)
             return best
