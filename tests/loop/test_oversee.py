@@ -180,7 +180,7 @@ def test_what_is_being_answered_has_not_failed_yet() -> None:
     ]
     for minutes, failed in ((4, []), (7, []), (9, [True])):
         now = NOW + timedelta(minutes=minutes)
-        ledger = ledger_of(NOW, "r2", "r1", shown, [], None, now - timedelta(minutes=5))
+        ledger = ledger_of(NOW, "r2", "r1", shown, [], None, now, timedelta(minutes=5))
         marks = ledger.failed.get("errors")
         assert (marks.yes.tolist() if marks else []) == failed
 

@@ -29,6 +29,12 @@ def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
+def begin(at: Served, shares: dict[str, float]) -> None:
+    """Try releases, and wait until the service does."""
+    change(at, tried(at.rows.now(), shares, "x1", "salt", NOW))
+    until(lambda: at.service.standing.rollout.trial is not None)
+
+
 def release_of(at: Served, **more: Any) -> str:
     response = post(at, asked(**more))
     assert response.status_code == 200, response.text
@@ -49,8 +55,7 @@ def test_a_promotion_and_its_rollback_need_no_restart(serving: Serving) -> None:
 
 def test_a_user_stays_with_a_release_and_a_wider_share_takes_nobody_out(serving: Serving) -> None:
     at = serving()
-    change(at, tried(at.rows.now(), {"r2": 0.3}, "x1", "salt", NOW))
-    until(lambda: at.service.standing.rollout.trial is not None)
+    begin(at, {"r2": 0.3})
     users = [f"u{n}" for n in range(30)]
     first = {user: release_of(at, user=user) for user in users}
     assert set(first.values()) == {"r1", "r2"}
@@ -74,8 +79,7 @@ def test_who_was_drawn_to_what_is_written_before_the_answer(serving: Serving) ->
         return "Ada dug it."
 
     at = serving(looking)
-    change(at, tried(at.rows.now(), {"r2": 1.0}, "x1", "salt", NOW))
-    until(lambda: at.service.standing.rollout.trial is not None)
+    begin(at, {"r2": 1.0})
     told = post(at, asked(user="ada")).json()
     assert seen == [1]
     (exposure,), _ = at.journal.exposed("x1")
@@ -140,8 +144,7 @@ def test_who_leaves_is_no_error_of_the_release(serving: Serving) -> None:
         return "Ada dug the well in 1842 with her own hands."
 
     at = serving(slow)
-    change(at, tried(at.rows.now(), {"r2": 1.0}, "x1", "salt", NOW))
-    until(lambda: at.service.standing.rollout.trial is not None)
+    begin(at, {"r2": 1.0})
 
     async def leave() -> None:
         async with at.client() as client:
@@ -243,8 +246,7 @@ def test_what_was_rolled_back_while_it_waited_answers_nobody(serving: Serving) -
         return f"Ada dug it, says {release}."
 
     at = serving(says, places=1)
-    change(at, tried(at.rows.now(), {"r2": 1.0}, "x1", "salt", NOW))
-    until(lambda: at.service.standing.rollout.trial is not None)
+    begin(at, {"r2": 1.0})
 
     async def run() -> list[str]:
         async with at.client() as client:
@@ -263,8 +265,7 @@ def test_what_was_rolled_back_while_it_waited_answers_nobody(serving: Serving) -
 
 def test_without_a_user_a_conversation_stays_with_a_release(serving: Serving) -> None:
     at = serving()
-    change(at, tried(at.rows.now(), {"r2": 0.5}, "x1", "salt", NOW))
-    until(lambda: at.service.standing.rollout.trial is not None)
+    begin(at, {"r2": 0.5})
 
     def turns(question: str) -> list[str]:
         said = [{"role": "user", "content": question}]
@@ -289,8 +290,7 @@ def test_who_is_refused_has_an_end_and_one_that_hangs_has_none(serving: Serving)
         return "Ada."
 
     at = serving(says, settings=ServeSettings(max_seconds=3))
-    change(at, tried(at.rows.now(), {"r2": 1.0}, "x1", "salt", NOW))
-    until(lambda: at.service.standing.rollout.trial is not None)
+    begin(at, {"r2": 1.0})
     assert post(at, asked("word " * 9000)).status_code == 400
     assert post(at, asked()).status_code == 504
 

@@ -30,9 +30,7 @@ FAILURES = {
     "ungrounded": "empty or ungrounded",
 }
 SLOW = "slow"
-UNENDED = timedelta(
-    minutes=5
-)  # after which an answer that has no end yet killed its server, or hangs
+UNENDED = timedelta(minutes=5)  # after that an answer without an end killed its server, or hangs
 FOREVER = 1_000_000_000  # users of a trial that ends when somebody says so
 PACED = 1000  # answers by which the live release's pace is told
 NOTES = 10  # newest notes of an arm among which its last one is looked for
@@ -159,7 +157,7 @@ def decision(
     """What the rows of this stage say of one release that is tried."""
     own = ramp_of(trial, release)
     rows = (exposures, judged)
-    ledger = ledger_of(trial.since, release, live, *rows, own.slow_after, now - unended, unended)
+    ledger = ledger_of(trial.since, release, live, *rows, own.slow_after, now, unended)
     overdue = (now - trial.since) / timedelta(days=1) > own.days
     plan = own.plan()
     stage = min(trial.stage, len(plan.shares) - 1)
@@ -190,13 +188,13 @@ def ledger_of(
     exposures: Iterable[Exposure],
     judged: Iterable[Feedback],
     slow_after: float | None = None,
-    begun: datetime | None = None,
+    now: datetime | None = None,
     unended: timedelta = UNENDED,
 ) -> Ledger:
     """The ledger of a stage that began at ``since``.
 
-    What was begun before ``begun`` and has no end failed ``unended`` after that: its server was
-    killed, or it hangs. If it ends after all, its end counts.
+    What has no end ``unended`` after its beginning failed then, where it is later ``now``: its
+    server was killed, or it hangs. If it ends after all, its end counts.
 
     Whom another release answered, since the one that was drawn was not there, failed by error, and
     what they think of the other is not counted. Who met both releases, in the moment in which a
@@ -217,7 +215,7 @@ def ledger_of(
     outcomes += [
         Outcome(row.unit, arms[row.release], "errors", False, row.at + unended)
         for row in rows
-        if row.outcome is None and begun is not None and row.at < begun
+        if row.outcome is None and now is not None and row.at + unended < now
     ]
     by_answer = {row.answer: row for row in rows if not row.fallback}
     outcomes += [

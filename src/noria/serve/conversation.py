@@ -1,6 +1,7 @@
 """One chat, from its messages to an answer that is kept. Synchronous, and knows nothing of HTTP."""
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,6 +25,16 @@ WITHDRAWN = "\n\nThis was a draft, and is withdrawn. "
 
 class LeftError(Exception):
     """Whoever asked has gone."""
+
+
+# the first that fits; who is not let in is no answer that failed
+ENDS: Mapping[type[BaseException], str] = {
+    UsageError: "refused",
+    TimeoutError: "timeout",
+    LeftError: "left",
+    GeneratorExit: "left",
+    CancelledError: "left",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +246,8 @@ def at_most(text: str) -> int:
 
     Counting them exactly takes the model's tokenizer some milliseconds.
     """
-    return (
-        len(text.encode("utf-8", "surrogatepass")) + 1
-    )  # some tokenizers put a space before the text
+    # and some tokenizers put a space before the text
+    return 1 + len(text.encode("utf-8", "surrogatepass"))
 
 
 def ended_by(error: BaseException) -> str:
@@ -246,10 +256,7 @@ def ended_by(error: BaseException) -> str:
     >>> ended_by(UsageError()), ended_by(TimeoutError()), ended_by(LeftError()), ended_by(OSError())
     ('refused', 'timeout', 'left', 'error')
     """
-    ends = (
-        (UsageError, "refused"), (TimeoutError, "timeout"), ((LeftError, GeneratorExit), "left"),
-    )  # fmt: skip
-    return next((name for kind, name in ends if isinstance(error, kind)), "error")
+    return next((name for kind, name in ENDS.items() if isinstance(error, kind)), "error")
 
 
 def outcome_of(answer: Answer) -> str:

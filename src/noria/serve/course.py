@@ -4,26 +4,13 @@ What is counted and what is traced are both read from it. It holds no word that 
 those of the answer. Knows neither Prometheus nor OpenTelemetry.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from time import perf_counter, time_ns
 
-from noria.errors import UsageError
-from noria.serve.conversation import LeftError, outcome_of
+from noria.serve.conversation import ended_by, outcome_of
 from noria.serve.slots import FullError
 from noria.types import Answer
-
-# the first that fits; who is not let in is no answer that failed
-ENDS: Mapping[type[BaseException], str] = {
-    FullError: "full",
-    UsageError: "refused",
-    TimeoutError: "timeout",
-    LeftError: "left",
-    GeneratorExit: "left",
-    asyncio.CancelledError: "left",
-    BaseException: "error",
-}
 
 
 @dataclass(slots=True)
@@ -68,5 +55,5 @@ class Course:
     def failed(self, error: BaseException) -> None:
         """It ended without an answer."""
         self.seconds = perf_counter() - self.since
-        self.outcome = next(name for kind, name in ENDS.items() if isinstance(error, kind))
+        self.outcome = "full" if isinstance(error, FullError) else ended_by(error)
         self.error = "" if self.outcome == "left" else type(error).__qualname__
